@@ -1,0 +1,1 @@
+"""MLLP byte stream <-> blocks."""

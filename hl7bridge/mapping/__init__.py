@@ -1,0 +1,1 @@
+"""Message and mapping file -> records."""

@@ -1,0 +1,1 @@
+"""Records -> changes of accounts; folds of entries."""

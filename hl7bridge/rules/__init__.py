@@ -1,0 +1,1 @@
+"""Account facts and today -> decision with reasons."""

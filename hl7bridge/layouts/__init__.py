@@ -1,0 +1,1 @@
+"""Placements and payments <-> the text of agency files."""

@@ -1,0 +1,1 @@
+"""Lifecycle of a placement and what an agency gets."""

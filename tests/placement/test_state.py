@@ -1,0 +1,86 @@
+"""A placement changes only as the table says, and only by whom it says."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hl7bridge.errors import RefusedError
+from hl7bridge.placement.state import OPEN, TRANSITIONS, By, Status, find_transition
+from hl7bridge.storage.migrations import _INITIAL
+
+ENDED = set(Status) - set(OPEN) - {Status.ELIGIBLE}
+ALLOWED = {(each.source, each.target, by) for each in TRANSITIONS for by in each.by}
+
+
+@pytest.mark.parametrize(("source", "target", "by"), list(itertools.product(Status, Status, By)))
+def test_a_change_that_the_table_does_not_have_is_refused(source, target, by):
+    """Every pair of statuses and everyone who could ask: allowed exactly when it is in the table."""
+    if (source, target, by) in ALLOWED:
+        assert find_transition(source, target, by).target is target
+    else:
+        with pytest.raises(RefusedError) as caught:
+            find_transition(source, target, by)
+        assert source.value in str(caught.value)
+
+
+def test_a_refusal_says_what_can_be_done_instead():
+    """By whom, or what else."""
+    with pytest.raises(RefusedError, match="goes from queued to sent by the bridge, not by a person"):
+        find_transition(Status.QUEUED, Status.SENT, By.PERSON)
+    with pytest.raises(RefusedError, match="from queued to recalled; a person can make it: cancelled"):
+        find_transition(Status.QUEUED, Status.RECALLED, By.PERSON)
+    with pytest.raises(RefusedError, match="a person can make it: nothing"):
+        find_transition(Status.RECALLED, Status.ACTIVE, By.PERSON)
+
+
+def test_each_change_stands_in_the_table_once():
+    """Two lines for one change could disagree."""
+    pairs = [(each.source, each.target) for each in TRANSITIONS]
+    assert len(pairs) == len(set(pairs))
+
+
+def test_what_ended_stays_ended_but_for_a_bounced_cheque():
+    """Recalled, settled, returned, rejected and cancelled are final; paid in full can reopen."""
+    reopened = {(each.source, each.target) for each in TRANSITIONS if each.source in ENDED}
+    assert reopened == {(Status.PAID_IN_FULL, Status.ACTIVE)}
+
+
+def test_the_agency_is_told_of_every_change_that_is_not_its_own_once_it_has_the_account():
+    """Suspending, resuming, recalling, and cancelling what was sent."""
+    told = {(each.source.value, each.target.value) for each in TRANSITIONS if each.tells_agency}
+    assert told == {
+        ("sent", "cancelled"),
+        ("acknowledged", "suspended"),
+        ("active", "suspended"),
+        ("suspended", "active"),
+        ("acknowledged", "recall_pending"),
+        ("active", "recall_pending"),
+        ("suspended", "recall_pending"),
+        ("recall_pending", "active"),
+    }
+
+
+def test_the_database_knows_the_same_statuses_and_the_same_open_ones():
+    """The table's CHECK and its partial unique index are written once more in SQL."""
+    placements = _INITIAL.partition("CREATE TABLE placements ")[2].partition(") STRICT")[0]
+    for status in set(Status) - {Status.ELIGIBLE}:
+        assert f"'{status}'" in placements
+    index = _INITIAL.partition("CREATE UNIQUE INDEX placements_open")[2].partition(";")[0]
+    assert {status for status in Status if f"'{status}'" in index} == set(OPEN)
+
+
+@given(st.lists(st.tuples(st.sampled_from(Status), st.sampled_from(By)), max_size=12))
+def test_no_walk_reaches_an_open_status_from_an_end(steps):
+    """Whatever is tried in whatever order: each step is allowed or refused, and an end stays an end."""
+    status = Status.ELIGIBLE
+    for target, by in steps:
+        try:
+            find_transition(status, target, by)
+        except RefusedError:
+            continue
+        assert status not in ENDED or (status, target) == (Status.PAID_IN_FULL, Status.ACTIVE)
+        status = target

@@ -1,0 +1,1 @@
+"""Reply -> accepted, retry, held or unknown."""

@@ -1,0 +1,94 @@
+"""What has happened to a delivery -> what it is now: one table, and what its payment is called meanwhile."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+from hl7bridge.errors import RefusedError
+from hl7bridge.payments.payment import PaymentStatus
+
+
+class DeliveryStatus(StrEnum):
+    """Where a delivery stands. Only a person moves one out of ``held`` or ``unknown``."""
+
+    QUEUED = "queued"
+    SENDING = "sending"
+    ACCEPTED = "accepted"
+    HELD = "held"
+    UNKNOWN = "unknown"
+    CANCELLED = "cancelled"
+
+
+class DeliveryEvent(StrEnum):
+    """What can happen to a delivery: the first six to the sender, the others by a person's word."""
+
+    STARTED = "started"
+    NOT_SENT = "not sent"  # no byte of it was written
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    POSTPONED = "postponed"  # the destination asked for it again later
+    LOST = "lost"  # written, at least in part, and no reply that can be trusted
+    RETRY = "retry"
+    RESOLVE_ACCEPTED = "resolve --accepted"
+    RESOLVE_NOT_RECEIVED = "resolve --not-received"
+    CANCEL = "cancel"
+
+
+class Delivery(NamedTuple):
+    """One message on its way to one destination. ``content`` is the whole message and never changes."""
+
+    id: int
+    destination: str
+    control_id: str
+    account_id: int
+    payment_id: int | None
+    content: str
+    attempts: int
+
+
+_S = DeliveryStatus
+_E = DeliveryEvent
+TRANSITIONS: Final[dict[tuple[DeliveryStatus, DeliveryEvent], DeliveryStatus]] = {
+    (_S.QUEUED, _E.STARTED): _S.SENDING,
+    (_S.QUEUED, _E.RETRY): _S.QUEUED,  # now, instead of after the wait
+    (_S.QUEUED, _E.CANCEL): _S.CANCELLED,
+    (_S.SENDING, _E.NOT_SENT): _S.QUEUED,
+    (_S.SENDING, _E.ACCEPTED): _S.ACCEPTED,
+    (_S.SENDING, _E.REFUSED): _S.HELD,
+    (_S.SENDING, _E.POSTPONED): _S.QUEUED,
+    (_S.SENDING, _E.LOST): _S.UNKNOWN,
+    (_S.HELD, _E.RETRY): _S.QUEUED,
+    (_S.HELD, _E.RESOLVE_ACCEPTED): _S.ACCEPTED,
+    (_S.HELD, _E.CANCEL): _S.CANCELLED,
+    (_S.UNKNOWN, _E.RESOLVE_ACCEPTED): _S.ACCEPTED,
+    (_S.UNKNOWN, _E.RESOLVE_NOT_RECEIVED): _S.QUEUED,
+}
+
+PAYMENT_STATUS: Final[dict[DeliveryStatus, PaymentStatus]] = {
+    _S.QUEUED: PaymentStatus.QUEUED,
+    _S.SENDING: PaymentStatus.SENT,
+    _S.ACCEPTED: PaymentStatus.POSTED,
+    _S.HELD: PaymentStatus.REFUSED,
+    _S.UNKNOWN: PaymentStatus.UNKNOWN,
+    _S.CANCELLED: PaymentStatus.REFUSED,  # it is not in the EHR
+}
+
+_ADVICE: Final[dict[DeliveryStatus, str]] = {
+    _S.QUEUED: "it has not been sent; it goes out by itself, or cancel it",
+    _S.SENDING: "wait for the reply",
+    _S.ACCEPTED: "the destination has it; a reversal takes it back",
+    _S.HELD: "the destination refused it; retry, cancel, or resolve --accepted when it was posted there by hand",
+    _S.UNKNOWN: "look in the destination for its control id, then resolve --accepted or resolve --not-received",
+    _S.CANCELLED: "it will never be sent",
+}
+
+
+def next_status(status: DeliveryStatus, event: DeliveryEvent) -> DeliveryStatus:
+    """Return what a delivery becomes; raises RefusedError, with what to do instead, when that cannot be."""
+    try:
+        return TRANSITIONS[status, event]
+    except KeyError:
+        raise RefusedError(
+            f"{event.value} is not possible: the delivery is {status.value}; {_ADVICE[status]}"
+        ) from None

@@ -1,0 +1,1 @@
+"""Agency money -> DFT^P03."""

@@ -1,0 +1,1 @@
+"""The database: encrypted SQLite behind plain functions."""

@@ -1,0 +1,190 @@
+"""The store: one encrypted SQLite file (WAL, synchronous=FULL), opened with a 32-byte key that is kept apart."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import sqlcipher3
+import sqlcipher3.dbapi2 as driver
+
+# sqlite-utils looks for pysqlite3 first; without both names its ALTER TABLE goes to the plain sqlite3 module.
+sys.modules.setdefault("pysqlite3", sqlcipher3)
+sys.modules.setdefault("pysqlite3.dbapi2", driver)
+
+from sqlite_utils import Database  # noqa: E402  (after the two lines above, on purpose)
+
+from hl7bridge.errors import StoreError  # noqa: E402
+from hl7bridge.storage.migrations import NAMES, SCHEMA_VERSION, migrations  # noqa: E402
+
+KEY_BYTES: Final = 32
+BUSY_SECONDS: Final = 30.0  # how long a writer waits for another process's transaction
+_BUSY_PAUSE: Final = 0.001  # a busy daemon leaves gaps of about this length between batches
+CHECKPOINT_PAGES: Final = 4000  # 16 MB of WAL between checkpoints: fewer, and still short
+_HEX_KEY = re.compile(rb"\s*([0-9a-fA-F]{64})\s*\Z")
+
+Row = tuple[Any, ...]
+DatabaseError = driver.Error
+IntegrityError = driver.IntegrityError
+
+
+class Store:
+    """An open store. One connection, used by one thread at a time; any number of processes may have one."""
+
+    def __init__(self, connection: Any, path: Path) -> None:
+        self.path = path
+        self.db = Database(connection)
+        self.connection = connection
+        self.execute = connection.execute
+        self.executemany = connection.executemany
+
+    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
+        """Return all rows of a query."""
+        return list(self.execute(sql, parameters))
+
+    def row(self, sql: str, parameters: Sequence[Any] = ()) -> Row | None:
+        """Return the first row of a query, or None."""
+        found: Row | None = self.execute(sql, parameters).fetchone()
+        return found
+
+    def dicts(self, sql: str, parameters: Sequence[Any] = ()) -> Iterator[dict[str, Any]]:
+        """Return the rows of a query one at a time, as dicts by column name."""
+        cursor = self.execute(sql, parameters)
+        names = [column[0] for column in cursor.description]
+        for row in cursor:
+            yield dict(zip(names, row, strict=True))
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Write in one transaction, fsynced when the block ends; any exception undoes all of it.
+
+        Waits up to BUSY_SECONDS for another writer, then raises StoreError.
+        """
+        self._begin()
+        try:
+            yield
+        except BaseException:
+            if self.connection.in_transaction:
+                self.execute("ROLLBACK")
+            raise
+        try:
+            self.execute("COMMIT")
+        except driver.Error as error:
+            if self.connection.in_transaction:
+                self.execute("ROLLBACK")
+            raise StoreError(f"{self.path}: cannot write: {error}") from error
+
+    def _begin(self) -> None:
+        deadline = time.monotonic() + BUSY_SECONDS
+        while True:
+            try:
+                self.execute("BEGIN IMMEDIATE")
+            except driver.OperationalError as error:
+                if "locked" not in str(error) or time.monotonic() > deadline:
+                    raise StoreError(f"{self.path}: cannot write: {error}") from error
+                time.sleep(_BUSY_PAUSE)
+            else:
+                return
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """Undo what the block wrote when it raises, and nothing else of the transaction."""
+        self.execute("SAVEPOINT one")
+        try:
+            yield
+        except BaseException:
+            if self.connection.in_transaction:
+                self.execute("ROLLBACK TO one")
+                self.execute("RELEASE one")
+            raise
+        self.execute("RELEASE one")
+
+    def close(self) -> None:
+        """Close the connection; a transaction that is open is undone."""
+        self.connection.close()
+
+
+def read_key(path: Path) -> bytes:
+    """Return the 32-byte key in a file: 64 hexadecimal digits, or 32 raw bytes. Raises StoreError, never quoting it."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise StoreError(f"{path}: the key file is missing; restore it from where the key is kept") from None
+    except OSError as error:
+        raise StoreError(f"{path}: cannot read the key file: {error.strerror}") from None
+    found = _HEX_KEY.match(content)
+    if found:
+        return bytes.fromhex(found[1].decode("ascii"))
+    if len(content) == KEY_BYTES:
+        return content
+    raise StoreError(f"{path}: not a key: expected 64 hexadecimal digits, found {len(content)} bytes of something else")
+
+
+def new_key() -> str:
+    """Return a new random key as 64 hexadecimal digits."""
+    return secrets.token_hex(KEY_BYTES)
+
+
+def open_store(path: Path, key: bytes, *, create: bool = False) -> Store:
+    """Open a store and bring its schema up to date. Raises StoreError with one clear line.
+
+    With ``create`` a missing file is made (mode 0600); without it a missing file is an error.
+    """
+    if not path.exists():
+        if not create:
+            raise StoreError(f"{path}: there is no store here; 'hl7bridge init' or 'hl7bridge serve' makes one")
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+    try:
+        # Autocommit at the driver: every transaction in this program is begun and ended in the open.
+        connection = driver.connect(path, isolation_level=None, check_same_thread=False, timeout=5.0)
+        connection.execute("PRAGMA cipher_log_level = NONE")  # its own log goes to stderr, beside our one line
+        connection.execute(f"PRAGMA key = \"x'{key.hex()}'\"")
+        # The page MAC: SHA-256 is as sound here as the default SHA-512, and processors compute it themselves.
+        connection.execute("PRAGMA cipher_hmac_algorithm = HMAC_SHA256")
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        _configure(connection)
+        store = Store(connection, path)
+        _migrate(store)
+    except driver.DatabaseError as error:
+        if "not a database" in str(error) or "file is encrypted" in str(error):
+            raise StoreError(f"{path}: the key does not open this store; is it the key of another store?") from None
+        raise StoreError(f"{path}: cannot open the store: {error}") from error
+    return store
+
+
+def _configure(connection: Any) -> None:
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA temp_store = MEMORY")  # a temporary file would hold patients in the clear
+    connection.execute("PRAGMA cache_size = -16384")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+
+
+def _migrate(store: Store) -> None:
+    """Bring the schema up to date; of several processes that open a new store at once, one does it."""
+    newer = sorted({migration.name for migration in migrations.applied(store.db)} - set(NAMES))
+    if newer:
+        raise StoreError(f"{store.path}: this store was made by a newer hl7bridge ({newer[-1]}); upgrade to open it")
+    if not migrations.pending(store.db):
+        return
+    with store.transaction():
+        migrations.apply(store.db)
+        store.execute("INSERT INTO meta (key, value) VALUES ('tag', ?) ON CONFLICT (key) DO NOTHING", (_new_tag(),))
+
+
+def _new_tag() -> str:
+    """Return four characters that make this store's outbound identifiers its own, for partners' lifetime."""
+    return "".join(secrets.choice("0123456789ABCDEFGHJKLMNPQRSTVWXYZ") for _ in range(4))
+
+
+def schema_version() -> int:
+    """Return the number of the newest migration."""
+    return SCHEMA_VERSION

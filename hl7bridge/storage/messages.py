@@ -1,0 +1,116 @@
+"""Received blocks <-> the messages table: one row and one disposition for every block; counts that foot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from enum import StrEnum
+from typing import Any, Final, NamedTuple
+
+from hl7bridge.storage.database import Store
+
+
+class Disposition(StrEnum):
+    """What became of a block."""
+
+    APPLIED = "applied"
+    DUPLICATE = "duplicate"
+    IGNORED = "ignored"
+    PARKED = "parked"
+    REJECTED = "rejected"
+    UNREADABLE = "unreadable"
+
+
+class MessageRow(NamedTuple):
+    """One received block as it is stored. ``content`` has the kept fields; ``raw`` only what could not be read."""
+
+    id: int
+    received_at: str
+    listener: str
+    sending_application: str
+    sending_facility: str
+    message_type: str
+    trigger_event: str
+    control_id: str
+    digest: bytes
+    disposition: str
+    ack_code: str
+    reason: str
+    mapping: str
+    account_id: int | None
+    content: str
+    raw: bytes | None
+    reply: bytes
+
+
+class Earlier(NamedTuple):
+    """A block received before with the same sender and control id."""
+
+    id: int
+    digest: bytes
+    disposition: str
+    ack_code: str
+    reason: str
+    reply: bytes
+    account_id: int | None
+
+
+_INSERT: Final = (
+    f"INSERT INTO messages ({', '.join(MessageRow._fields)}) VALUES ({', '.join('?' * len(MessageRow._fields))})"
+)
+_EARLIER: Final = (
+    "SELECT id, digest, disposition, ack_code, reason, reply, account_id FROM messages"
+    " WHERE control_id = ? AND sending_application = ? AND sending_facility = ? AND disposition <> 'duplicate'"
+    " AND control_id <> '' ORDER BY id DESC"
+)
+_LIST: Final = (
+    "SELECT m.id, m.received_at, m.listener, m.sending_application, m.sending_facility, m.message_type,"
+    " m.trigger_event, m.control_id, m.disposition, m.ack_code, m.reason, a.number AS account"
+    " FROM messages m LEFT JOIN accounts a ON a.id = m.account_id"
+)
+
+
+def next_message_id(store: Store) -> int:
+    """Return the id that the next message gets; true until this transaction ends."""
+    row = store.row("SELECT coalesce(max(id), 0) + 1 FROM messages")
+    return int(row[0]) if row else 1
+
+
+def insert_messages(store: Store, rows: Iterable[MessageRow]) -> None:
+    """Store received blocks."""
+    store.executemany(_INSERT, rows)
+
+
+def earlier_messages(store: Store, control_id: str, application: str, facility: str) -> list[Earlier]:
+    """Return the blocks that a sender sent before with a control id, newest first; duplicates are left out."""
+    return [Earlier(*row) for row in store.execute(_EARLIER, (control_id, application, facility))]
+
+
+def count(store: Store, counts: Mapping[tuple[str, str], int]) -> None:
+    """Add to the counters of listeners; ``(listener, name)`` -> how many more."""
+    store.executemany(
+        "INSERT INTO counters (listener, name, value) VALUES (?, ?, ?)"
+        " ON CONFLICT (listener, name) DO UPDATE SET value = counters.value + excluded.value",
+        [(listener, name, value) for (listener, name), value in counts.items()],
+    )
+
+
+def read_counters(store: Store) -> dict[str, dict[str, int]]:
+    """Return listener -> counter -> value."""
+    counters: dict[str, dict[str, int]] = {}
+    for listener, name, value in store.execute("SELECT listener, name, value FROM counters ORDER BY listener, name"):
+        counters.setdefault(listener, {})[name] = value
+    return counters
+
+
+def list_messages(store: Store, *, disposition: str | None, limit: int) -> Iterator[dict[str, Any]]:
+    """Return messages newest first; ``limit`` 0 is all."""
+    where = " WHERE m.disposition = ?" if disposition else ""
+    parameters: list[Any] = [disposition] if disposition else []
+    limits = " LIMIT ?" if limit else ""
+    return store.dicts(f"{_LIST}{where} ORDER BY m.id DESC{limits}", [*parameters, *([limit] if limit else [])])
+
+
+def read_message(store: Store, message_id: int) -> MessageRow | None:
+    """Return one stored block, or None."""
+    row = store.row(f"SELECT {', '.join(MessageRow._fields)} FROM messages WHERE id = ?", (message_id,))
+    return None if row is None else MessageRow(*row)

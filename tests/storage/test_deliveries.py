@@ -1,0 +1,320 @@
+"""The outbox keeps order, counts attempts, and lets only people move what is stuck."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+from payment_samples import FORM, NOW, add_account, make_payment, make_store, post, statuses
+
+from hl7bridge.delivery.delivery import DeliveryStatus
+from hl7bridge.delivery.retry import RetryPolicy
+from hl7bridge.delivery.verdict import NO_REPLY, NOT_SENT, Outcome, Verdict
+from hl7bridge.errors import NotFoundError, RefusedError
+from hl7bridge.storage.audit import read_audit, verify_audit
+from hl7bridge.storage.deliveries import (
+    Attempt,
+    cancel_delivery,
+    claim_next,
+    list_deliveries,
+    mark_sending,
+    next_delivery,
+    record_no_connection,
+    record_verdict,
+    recover_sending,
+    resolve_delivery,
+    retry_delivery,
+)
+
+SECOND = dt.timedelta(seconds=1)
+POLICY = RetryPolicy(SECOND, 60 * SECOND, 3)
+ACCEPTED = Verdict(Outcome.ACCEPTED)
+HELD = Verdict(Outcome.HELD, "AE 204 unknown key identifier")
+RETRY = Verdict(Outcome.RETRY, "AR")
+BY = {"now": NOW, "actor": "user:test", "reason": "looked in the EHR"}
+
+
+@pytest.fixture
+def store(tmp_path):
+    opened = make_store(tmp_path)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def accounts(store):
+    return [add_account(store, f"502744{number}") for number in range(3)]
+
+
+def queue(store, accounts, names):
+    """Queue payments; A1 is the first account's first."""
+    for name in names:
+        post(store, accounts["ABC".index(name[0])], make_payment(name, "1"))
+
+
+def next_id(store, now=NOW, destination="ehr"):
+    found = next_delivery(store, destination, now)
+    return found and found.id
+
+
+def end(store, delivery_id, verdict, now=NOW):
+    return record_verdict(store, delivery_id, Attempt(verdict, POLICY, 0.0), now)
+
+
+def row(store, delivery_id):
+    return next(list_deliveries(store, delivery_id=delivery_id))
+
+
+def test_deliveries_go_out_in_the_order_queued(store, accounts):
+    """First in, first out, over all accounts of a destination."""
+    queue(store, accounts, ["A1", "B1", "A2"])
+    order = []
+    while delivery := claim_next(store, "ehr", NOW):
+        order.append(delivery.id)
+        end(store, delivery.id, ACCEPTED)
+    assert order == [1, 2, 3]
+    assert statuses(store) == [("accepted", "posted")] * 3
+
+
+def test_another_destinations_deliveries_are_its_own(store, accounts):
+    """One dead destination does not hold another."""
+    post(store, accounts[0])
+    assert next_id(store, destination="other") is None
+
+
+@pytest.mark.parametrize("verdict", [HELD, NO_REPLY, None])
+def test_an_account_waits_behind_its_own_stuck_delivery_and_others_go_on(store, accounts, verdict):
+    """Held, unknown or still sending."""
+    queue(store, accounts, ["A1", "A2", "B1", "C1"])
+    mark_sending(store, 1, NOW)
+    if verdict:
+        end(store, 1, verdict)
+    assert next_id(store) == 3
+    mark_sending(store, 3, NOW)
+    end(store, 3, ACCEPTED)
+    assert next_id(store) == 4
+
+
+def test_what_the_destination_put_off_holds_back_all_behind_it(store, accounts):
+    """Strict order: it asked for a pause, and gets one."""
+    queue(store, accounts, ["A1", "B1"])
+    mark_sending(store, 1, NOW)
+    assert end(store, 1, RETRY) is DeliveryStatus.QUEUED
+    assert next_id(store) is None
+    assert next_id(store, NOW + SECOND - dt.timedelta(milliseconds=1)) is None
+    assert next_id(store, NOW + SECOND) == 1
+
+
+def test_an_attempt_is_counted_when_it_begins(store, accounts):
+    """The store knows before the first byte goes out."""
+    queue(store, accounts, ["A1"])
+    delivery = mark_sending(store, 1, NOW)
+    assert delivery.attempts == 1
+    assert statuses(store) == [("sending", "sent")]
+    with pytest.raises(RefusedError, match="sending"):
+        mark_sending(store, 1, NOW)
+
+
+def test_the_content_never_changes(store, accounts):
+    """The same bytes at every attempt."""
+    queue(store, accounts, ["A1"])
+    first = mark_sending(store, 1, NOW)
+    end(store, 1, RETRY)
+    again = mark_sending(store, 1, NOW)
+    assert (again.content, again.control_id, again.attempts) == (first.content, first.control_id, 2)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "delivery", "payment"),
+    [
+        (ACCEPTED, "accepted", "posted"),
+        (HELD, "held", "refused"),
+        (RETRY, "queued", "queued"),
+        (NO_REPLY, "unknown", "unknown"),
+        (NOT_SENT, "queued", "queued"),
+    ],
+)
+def test_each_verdict_moves_delivery_and_payment_together(store, accounts, verdict, delivery, payment):
+    """And the reason is kept."""
+    queue(store, accounts, ["A1"])
+    mark_sending(store, 1, NOW)
+    end(store, 1, verdict)
+    assert statuses(store) == [(delivery, payment)]
+    assert row(store, 1)["last_error"] == verdict.reason
+    assert (row(store, 1)["finished_at"] is not None) is (delivery == "accepted")
+
+
+def test_what_was_not_sent_was_no_attempt(store, accounts):
+    """Not a byte was written."""
+    queue(store, accounts, ["A1"])
+    mark_sending(store, 1, NOW)
+    end(store, 1, NOT_SENT)
+    assert row(store, 1)["attempts"] == 0
+
+
+def test_after_the_last_attempt_a_person_decides(store, accounts):
+    """Held, and the line says so."""
+    queue(store, accounts, ["A1"])
+    for attempt in (1, 2, 3):
+        mark_sending(store, 1, NOW)
+        assert end(store, 1, RETRY) is (DeliveryStatus.QUEUED if attempt < 3 else DeliveryStatus.HELD)
+    assert row(store, 1)["last_error"] == "AR (attempt 3, the last)"
+    assert statuses(store) == [("held", "refused")]
+
+
+def test_a_verdict_on_what_is_not_being_sent_is_refused(store, accounts):
+    """Somebody else has given one."""
+    queue(store, accounts, ["A1"])
+    with pytest.raises(RefusedError, match="queued"):
+        end(store, 1, ACCEPTED)
+
+
+def test_no_connection_is_no_attempt_and_says_when_it_is_tried_again(store, accounts):
+    """The queue waits; nothing becomes unknown."""
+    queue(store, accounts, ["A1"])
+    record_no_connection(store, 1, "connection refused", NOW + SECOND)
+    found = row(store, 1)
+    assert (found["status"], found["attempts"], found["last_error"]) == ("queued", 0, "connection refused")
+    assert found["next_attempt_at"] == "2026-01-15T16:30:01.000Z"
+    assert next_id(store) is None
+    assert next_id(store, NOW + SECOND) == 1
+
+
+def test_what_was_being_sent_when_the_program_ended_is_unknown(store, accounts):
+    """Nobody knows whether it arrived, so nobody sends it again."""
+    queue(store, accounts, ["A1", "B1", "C1"])
+    post(store, accounts[2], make_payment("D1"), form=FORM.__class__("other"))
+    for delivery_id in (1, 4):
+        mark_sending(store, delivery_id, NOW)
+    assert recover_sending(store, NOW, "ehr") == 1
+    assert statuses(store)[0] == ("unknown", "unknown")
+    assert row(store, 1)["last_error"] == "hl7bridge ended or failed while it was being sent"
+    assert recover_sending(store, NOW) == 1
+    assert recover_sending(store, NOW) == 0
+    assert [status for status, _ in statuses(store)] == ["unknown", "queued", "queued", "unknown"]
+
+
+def stick(store, accounts, verdict):
+    queue(store, accounts, ["A1", "A2"])
+    mark_sending(store, 1, NOW)
+    if verdict is not None:
+        end(store, 1, verdict)
+
+
+def decide(store, function, **more):
+    with store.transaction():
+        return function(store, 1, **(BY | more))
+
+
+def test_a_person_has_a_held_delivery_sent_again_in_its_old_place(store, accounts):
+    """With all its attempts, and written down."""
+    stick(store, accounts, HELD)
+    assert decide(store, retry_delivery) is DeliveryStatus.QUEUED
+    assert next_id(store) == 1
+    assert row(store, 1)["attempts"] == 0
+    (audit,) = read_audit(store)
+    assert (audit["action"], audit["actor"], audit["reason"]) == ("deliveries.retry", "user:test", "looked in the EHR")
+    assert audit["subject"] == "delivery 1: retry, now queued"
+    assert verify_audit(store).ok
+
+
+def test_a_person_has_a_waiting_delivery_sent_now(store, accounts):
+    """Instead of after the wait."""
+    stick(store, accounts, RETRY)
+    assert next_id(store) is None
+    decide(store, retry_delivery)
+    assert next_id(store) == 1
+
+
+def test_a_person_says_that_the_destination_has_it(store, accounts):
+    """Then it is posted, and the account goes on."""
+    stick(store, accounts, NO_REPLY)
+    assert next_id(store) is None
+    assert decide(store, resolve_delivery, is_accepted=True) is DeliveryStatus.ACCEPTED
+    assert statuses(store)[0] == ("accepted", "posted")
+    assert next_id(store) == 2
+    assert next(read_audit(store))["subject"] == "delivery 1: resolve --accepted, now accepted"
+
+
+def test_a_person_says_that_the_destination_has_it_not(store, accounts):
+    """Then, and only then, what may have arrived is sent again."""
+    stick(store, accounts, NO_REPLY)
+    assert decide(store, resolve_delivery, is_accepted=False) is DeliveryStatus.QUEUED
+    assert next_id(store) == 1
+
+
+def test_a_held_delivery_that_was_posted_by_hand_is_accepted(store, accounts):
+    """The EHR's people keyed it in."""
+    stick(store, accounts, HELD)
+    assert decide(store, resolve_delivery, is_accepted=True) is DeliveryStatus.ACCEPTED
+
+
+@pytest.mark.parametrize("verdict", [HELD, RETRY])
+def test_a_person_cancels_what_is_queued_or_held(store, accounts, verdict):
+    """It is never sent; the payment is not in the EHR."""
+    stick(store, accounts, verdict)
+    assert decide(store, cancel_delivery) is DeliveryStatus.CANCELLED
+    assert statuses(store)[0] == ("cancelled", "refused")
+    assert row(store, 1)["finished_at"] is not None
+    assert next_id(store) == 2
+
+
+@pytest.mark.parametrize(
+    ("verdict", "function", "more"),
+    [
+        (NO_REPLY, retry_delivery, {}),
+        (NO_REPLY, cancel_delivery, {}),
+        (ACCEPTED, retry_delivery, {}),
+        (ACCEPTED, cancel_delivery, {}),
+        (ACCEPTED, resolve_delivery, {"is_accepted": False}),
+        (HELD, resolve_delivery, {"is_accepted": False}),
+        (RETRY, resolve_delivery, {"is_accepted": True}),
+        (None, retry_delivery, {}),
+        (None, cancel_delivery, {}),
+        (None, resolve_delivery, {"is_accepted": True}),
+    ],
+)
+def test_what_could_post_money_twice_is_refused(store, accounts, verdict, function, more):
+    """Nothing changes and nothing is written down as done."""
+    stick(store, accounts, verdict)
+    before = statuses(store)
+    with pytest.raises(RefusedError):
+        decide(store, function, **more)
+    assert statuses(store) == before
+    assert list(read_audit(store)) == []
+
+
+def test_a_decision_needs_a_reason_and_a_delivery_that_exists(store, accounts):
+    """Blanks are no reason."""
+    stick(store, accounts, HELD)
+    with pytest.raises(RefusedError, match="reason"):
+        decide(store, retry_delivery, reason="  ")
+    with store.transaction(), pytest.raises(NotFoundError, match="no delivery 77"):
+        cancel_delivery(store, 77, **BY)
+
+
+def test_deliveries_are_listed_newest_first_and_by_status(store, accounts):
+    """With the next attempt only for those that have one."""
+    stick(store, accounts, HELD)
+    found = list(list_deliveries(store))
+    assert [each["delivery"] for each in found] == [2, 1]
+    assert list(found[0])[:8] == [
+        "delivery", "destination", "kind", "control_id", "status", "attempts", "next_attempt_at", "last_error",
+    ]  # fmt: skip
+    assert [each["next_attempt_at"] for each in found] == ["2026-01-15T16:30:00.000Z", None]
+    assert [each["delivery"] for each in list_deliveries(store, status="held")] == [1]
+
+
+@pytest.mark.parametrize(
+    ("query", "index"), [("_NEXT", "deliveries_open"), ("_NEXT", "deliveries_stuck"), ("_SENDING", "deliveries_open")]
+)
+def test_looking_for_work_reads_an_index_and_not_the_table(store, query, index):
+    """A queue of a hundred thousand and a history of millions cost the same as none."""
+    from hl7bridge.storage import deliveries
+
+    sql = getattr(deliveries, query)
+    sql = sql if "SELECT" in sql else f"SELECT id FROM deliveries WHERE {sql}"
+    plan = [line[-1] for line in store.rows(f"EXPLAIN QUERY PLAN {sql}", ("ehr", False)[: sql.count("?")])]
+    assert any(index in line for line in plan)
+    assert not any("SCAN deliveries" in line and "INDEX" not in line for line in plan)
+    assert not any("TEMP B-TREE" in line for line in plan)

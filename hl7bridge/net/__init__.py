@@ -1,0 +1,1 @@
+"""Sockets: the listener, the sender and the writer thread."""

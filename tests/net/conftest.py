@@ -1,0 +1,22 @@
+"""What tests of the network share."""
+
+from __future__ import annotations
+
+import pytest
+from reactor_thread import start_reactor
+from sender_bridge import Bridge
+from structlog.testing import capture_logs
+
+
+@pytest.fixture
+def logs():
+    with capture_logs() as captured:
+        yield captured
+
+
+@pytest.fixture
+def bridge(tmp_path, logs):
+    start_reactor()
+    running = Bridge(tmp_path)
+    yield running
+    running.close()

@@ -1,0 +1,1 @@
+"""Agency folders: files out and in."""

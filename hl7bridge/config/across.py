@@ -1,0 +1,124 @@
+"""A settings file -> the problems that lie between keys, found whether or not each key alone is right."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from hl7bridge.config.values import SettingError, parse_address, parse_duration
+from hl7bridge.errors import Problem
+from hl7bridge.tomlfile import TomlFile
+
+_Table = dict[str, Any]
+
+
+def problems_across(toml: TomlFile) -> list[Problem]:
+    """Return problems between keys: names used twice, plaintext off loopback, half a TLS pair, unclear routes."""
+    problems: list[Problem] = []
+    for find in (_names, _ports, _plaintext, _tls, _retry, _routes, _folders):
+        problems.extend(find(toml))
+    return problems
+
+
+def _tables(toml: TomlFile, key: str) -> list[tuple[int, _Table]]:
+    value = toml.data.get(key)
+    return [(i, each) for i, each in enumerate(value if isinstance(value, list) else []) if isinstance(each, dict)]
+
+
+def _parsed(parse: Callable[[str], Any], value: object) -> Any:
+    """Return the parsed value, or None: what is wrong with a key alone is said elsewhere."""
+    try:
+        return parse(value) if isinstance(value, str) else None
+    except SettingError:
+        return None
+
+
+def _names(toml: TomlFile) -> Iterator[Problem]:
+    kinds = (("listeners", "name"), ("destinations", "name"), ("agencies", "name"), ("facilities", "code"))
+    for key, naming in kinds:
+        first: dict[str, int] = {}
+        for index, table in _tables(toml, key):
+            name = table.get(naming)
+            if not isinstance(name, str):
+                continue
+            if name in first:
+                path = (key, index, naming)
+                yield toml.problem(path, f'"{name}" is used twice', f"also {key}[{first[name] + 1}]")
+            first.setdefault(name, index)
+
+
+def _ports(toml: TomlFile) -> Iterator[Problem]:
+    taken: dict[Any, int] = {}
+    for index, table in _tables(toml, "listeners"):
+        address = _parsed(parse_address, table.get("bind"))
+        if address is None or address.port == 0:
+            continue
+        if address in taken:
+            path = ("listeners", index, "bind")
+            yield toml.problem(path, f"{address} is taken", f"also listeners[{taken[address] + 1}]")
+        taken.setdefault(address, index)
+
+
+def _plaintext(toml: TomlFile) -> Iterator[Problem]:
+    for key, naming in (("listeners", "bind"), ("destinations", "connect")):
+        for index, table in _tables(toml, key):
+            address = _parsed(parse_address, table.get(naming))
+            if address is None or address.is_loopback or "tls" in table:
+                continue
+            if table.get("plaintext_off_loopback") is not True:
+                yield toml.problem(
+                    (key, index, naming),
+                    "patient data would cross the network unencrypted",
+                    "add tls = { ... }, or say plaintext_off_loopback = true when a VPN carries it",
+                )
+
+
+def _tls(toml: TomlFile) -> Iterator[Problem]:
+    for index, table in _tables(toml, "destinations"):
+        tls = table.get("tls")
+        if isinstance(tls, dict) and ("certificate" in tls) != ("key" in tls):
+            given, absent = ("certificate", "key") if "certificate" in tls else ("key", "certificate")
+            yield toml.problem(("destinations", index, "tls", given), f"needs {absent} too", "give both, or neither")
+
+
+def _retry(toml: TomlFile) -> Iterator[Problem]:
+    for index, table in _tables(toml, "destinations"):
+        retry = table.get("retry")
+        if not isinstance(retry, dict):
+            continue
+        first = _parsed(parse_duration, retry.get("first", "1 s"))
+        ceiling = _parsed(parse_duration, retry.get("ceiling", "5 min"))
+        if first and ceiling and ceiling < first:
+            key = "ceiling" if "ceiling" in retry else "first"
+            hint = "the first wait is at most the longest"
+            yield toml.problem(("destinations", index, "retry", key), "retry.ceiling is shorter than retry.first", hint)
+
+
+def _routes(toml: TomlFile) -> Iterator[Problem]:
+    """Find facilities that two destinations take: a payment goes to one."""
+    takers: dict[str, int] = {}
+    for index, table in _tables(toml, "destinations"):
+        facilities = table.get("facilities") or [""]
+        for facility in facilities if isinstance(facilities, list) else []:
+            if not isinstance(facility, str):
+                continue
+            if takers.get(facility, index) != index:
+                what = f'facility "{facility}" is' if facility else "all other facilities are"
+                yield toml.problem(
+                    ("destinations", index, "facilities"),
+                    f"{what} taken by destinations[{takers[facility] + 1}] already",
+                    "a payment goes to one destination: name each facility once",
+                )
+            takers.setdefault(facility, index)
+
+
+def _folders(toml: TomlFile) -> Iterator[Problem]:
+    taken: dict[str, int] = {}
+    for index, table in _tables(toml, "agencies"):
+        folder = table.get("outgoing")
+        if not isinstance(folder, str):
+            continue
+        if folder in taken:
+            path = ("agencies", index, "outgoing")
+            yield toml.problem(path, "is the folder of another agency", f"also agencies[{taken[folder] + 1}]")
+        taken.setdefault(folder, index)

@@ -1,0 +1,255 @@
+"""The shape of hl7bridge.toml: frozen settings with safe defaults; keys nobody knows are refused."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationInfo
+from pydantic_core import PydanticCustomError
+
+from hl7bridge.config.values import (
+    Address,
+    Network,
+    SettingError,
+    parse_bind,
+    parse_connect,
+    parse_duration,
+    parse_name,
+    parse_network,
+    parse_size,
+    parse_time_of_day,
+    parse_time_zone,
+)
+
+_UNSAFE_IN_HL7 = re.compile(r"[|~\\\x00-\x1f\x7f]")
+_SMALLEST_BLOCK = 1 << 10  # an MSH alone can take this
+_LARGEST_BLOCK = 1 << 30  # one block is held in memory
+
+
+def _refuse(problem: SettingError) -> PydanticCustomError:
+    return PydanticCustomError("refused", "{problem}", {"problem": problem.problem, "hint": problem.hint})
+
+
+def _from_text(parse: Callable[[str], Any], hint: str) -> BeforeValidator:
+    def validate(value: object) -> object:
+        if not isinstance(value, str):
+            raise _refuse(SettingError("expected text in quotes", hint))
+        try:
+            return parse(value)
+        except SettingError as problem:
+            raise _refuse(problem) from None
+
+    return BeforeValidator(validate)
+
+
+def _list_to_tuple(value: object) -> object:
+    if not isinstance(value, list):
+        raise _refuse(SettingError("expected a list", 'write ["a", "b"]'))
+    return tuple(value)
+
+
+def _path(value: object, found: ValidationInfo[Path]) -> Path:
+    if not isinstance(value, str) or not value or "\0" in value:
+        raise _refuse(SettingError("expected a path in quotes", "relative paths start at this file's folder"))
+    return Path(os.path.abspath(found.context / value))  # noqa: PTH100  (resolve() would follow links)
+
+
+def _hl7_text(value: str) -> str:
+    if _UNSAFE_IN_HL7.search(value):
+        raise SettingError("a character that HL7 keeps for itself", "leave out | ~ \\ and control characters")
+    return value
+
+
+def _sender(value: str) -> str:
+    if value.count("|") != 1:
+        raise SettingError("not a sender", 'write "APPLICATION|FACILITY", as in MSH-3 and MSH-4')
+    return value
+
+
+def _block_size(text: str) -> int:
+    size = parse_size(text)
+    if not _SMALLEST_BLOCK <= size <= _LARGEST_BLOCK:
+        raise SettingError("a block limit is 1 KiB to 1 GiB", 'the default is "16 MiB"')
+    return size
+
+
+def _filled(text: str) -> str:
+    if not text.strip():
+        raise SettingError("expected some text")
+    return text
+
+
+SettingPath = Annotated[Path, BeforeValidator(_path)]
+Duration = Annotated[dt.timedelta, _from_text(parse_duration, 'write "30 s"')]
+BlockSize = Annotated[int, _from_text(_block_size, 'write "16 MiB"')]
+Bind = Annotated[Address, _from_text(parse_bind, 'write "127.0.0.1:2575"')]
+Connect = Annotated[Address, _from_text(parse_connect, 'write "127.0.0.1:2576"')]
+Name = Annotated[str, _from_text(parse_name, 'write "ehr"')]
+TimeZone = Annotated[str, _from_text(parse_time_zone, 'write "America/New_York"')]
+TimeOfDay = Annotated[dt.time, _from_text(parse_time_of_day, 'write "05:00"')]
+AllowedNetwork = Annotated[Network, _from_text(parse_network, 'write "10.2.0.0/16"')]
+Hl7Text = Annotated[str, _from_text(_hl7_text, 'write "TEXT"')]
+Filled = Annotated[str, _from_text(_filled, 'write "TEXT"')]
+Sender = Annotated[str, _from_text(_sender, 'write "APPLICATION|FACILITY"')]
+Names = Annotated[tuple[Filled, ...], BeforeValidator(_list_to_tuple)]
+ProcessingId = Literal["P", "T", "D"]
+Sign = Literal["positive", "negative"]
+
+
+class Section(BaseModel):
+    """What all parts of the file share: nothing is changed once read, no key is made up, no type is guessed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, arbitrary_types_allowed=True)
+
+
+class StoreSettings(Section):
+    """Where the encrypted database is, and its key."""
+
+    path: SettingPath = Field(default="data/hl7bridge.db", validate_default=True)
+    key_file: SettingPath = Field(default="secrets/store.key", validate_default=True)
+
+
+class ListenerTls(Section):
+    """A listener's certificate; with ``client_ca`` a client must show a certificate which that authority signed."""
+
+    certificate: SettingPath
+    key: SettingPath
+    client_ca: SettingPath | None = None
+
+
+class ListenerSettings(Section):
+    """One MLLP port for an EHR's feed."""
+
+    name: Name
+    bind: Bind
+    mapping: Name | None = None  # None: chosen by sender
+    processing_ids: Annotated[tuple[ProcessingId, ...], BeforeValidator(_list_to_tuple)] = ("P",)
+    max_block: BlockSize = 16 << 20
+    idle_timeout: Duration | None = None  # None: a quiet connection stays; TCP keep-alive finds a dead one
+    block_timeout: Duration = dt.timedelta(seconds=30)
+    reused_control_id: Literal["accept", "refuse"] = "accept"
+    unmapped: Literal["ignore", "refuse"] = "ignore"
+    unasked: Literal["answer", "silent"] = "answer"
+    require_account: bool = False  # True: a DFT or BAR for an account that no ADT told of is refused (AE 204)
+    allow: Annotated[tuple[AllowedNetwork, ...], BeforeValidator(_list_to_tuple)] = ()  # empty: any peer
+    plaintext_off_loopback: bool = False
+    tls: ListenerTls | None = None
+
+
+class DestinationTls(Section):
+    """The authority that must have signed a destination's certificate, and our own certificate if it asks for one."""
+
+    ca: SettingPath
+    certificate: SettingPath | None = None
+    key: SettingPath | None = None
+
+
+class RetrySettings(Section):
+    """The wait before the first retry, the longest wait, and after how many attempts a delivery is held."""
+
+    first: Duration = dt.timedelta(seconds=1)
+    ceiling: Duration = dt.timedelta(minutes=5)
+    attempts: int = Field(default=10, ge=1, le=1000)
+
+
+class CodesSettings(Section):
+    """FT1-7 transaction codes (table 0132, the site's own) for what an agency posts."""
+
+    payment: Hl7Text = "AGYPAY"
+    adjustment: Hl7Text = "AGYADJ"
+
+
+class DestinationSettings(Section):
+    """One MLLP port that takes payments back (DFT^P03), and how the EHR behind it wants them."""
+
+    name: Name
+    connect: Connect
+    ack_timeout: Duration = dt.timedelta(seconds=30)
+    connect_timeout: Duration = dt.timedelta(seconds=10)
+    version: Literal["2.3", "2.3.1", "2.4", "2.5", "2.5.1"] = "2.5.1"
+    sending_application: Hl7Text = "HL7BRIDGE"
+    sending_facility: Hl7Text = ""
+    receiving_application: Hl7Text = ""
+    receiving_facility: Hl7Text = ""
+    processing_id: ProcessingId = "P"
+    payment_sign: Sign = "positive"
+    adjustment_sign: Sign = "positive"
+    reversal: Literal["negative", "credit"] = "negative"
+    codes: CodesSettings = CodesSettings()
+    retry: RetrySettings = RetrySettings()
+    facilities: Names = ()  # empty: every facility that no other destination names
+    plaintext_off_loopback: bool = False
+    tls: DestinationTls | None = None
+
+
+class AgencySettings(Section):
+    """One collection agency and the folder where its placement files are written."""
+
+    name: Name
+    outgoing: SettingPath
+    tier: Name = "primary"
+    fields: Names | None = None  # None: the shipped allow-list
+
+
+class FacilitySettings(Section):
+    """A facility as MSH-4 or the mapping names it, and the zone of its days."""
+
+    code: Filled
+    name: str = ""
+    time_zone: TimeZone = "UTC"
+
+
+class RulesSettings(Section):
+    """The placement rules and the time of day (reports' zone) at which due accounts are decided."""
+
+    file: SettingPath = Field(default="rules.toml", validate_default=True)
+    run_at: TimeOfDay = dt.time(5, 0)
+
+
+class MappingsSettings(Section):
+    """The mapping files; ``senders`` is MSH-3|MSH-4 to a mapping's name, ``default`` is for all others."""
+
+    folder: SettingPath = Field(default="mappings", validate_default=True)
+    default: Name = "generic"
+    senders: dict[Sender, Name] = {}
+
+
+class ReportsSettings(Section):
+    """The zone of the days in reports and of accounts whose facility is not configured."""
+
+    time_zone: TimeZone = "UTC"
+
+
+class Settings(Section):
+    """A whole configuration. Paths are absolute, durations timedeltas, sizes bytes."""
+
+    store: StoreSettings = Field(default={}, validate_default=True)
+    listeners: Annotated[tuple[ListenerSettings, ...], BeforeValidator(_list_to_tuple)] = ()
+    destinations: Annotated[tuple[DestinationSettings, ...], BeforeValidator(_list_to_tuple)] = ()
+    agencies: Annotated[tuple[AgencySettings, ...], BeforeValidator(_list_to_tuple)] = ()
+    facilities: Annotated[tuple[FacilitySettings, ...], BeforeValidator(_list_to_tuple)] = ()
+    rules: RulesSettings = Field(default={}, validate_default=True)
+    mappings: MappingsSettings = Field(default={}, validate_default=True)
+    reports: ReportsSettings = ReportsSettings()
+    _file: Path = PrivateAttr(default=Path("hl7bridge.toml"))
+
+    @property
+    def file(self) -> Path:
+        """The file these settings came from, absolute."""
+        return self._file
+
+    def destination_for(self, facility: str) -> DestinationSettings | None:
+        """Return the destination that names ``facility``, else the one that takes all others, else None."""
+        for destination in self.destinations:
+            if facility in destination.facilities:
+                return destination
+        return next((each for each in self.destinations if not each.facilities), None)
+
+    def time_zone_of(self, facility: str) -> str:
+        """Return the zone of a facility's days; the reports' zone when the facility is not configured."""
+        return next((each.time_zone for each in self.facilities if each.code == facility), self.reports.time_zone)

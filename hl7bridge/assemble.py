@@ -1,0 +1,124 @@
+"""Settings -> what the daemon and the commands run on: compiled mappings, rules, listener policies, message forms."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from hl7bridge.config import ListenerSettings, Settings
+from hl7bridge.errors import ConfigError, Problem
+from hl7bridge.mapping.compile import compile_mapping
+from hl7bridge.mapping.spec import Mapping
+from hl7bridge.payments.message import DestinationForm
+from hl7bridge.pipeline import Policy, Setup
+from hl7bridge.privacy.keeping import not_allowed
+from hl7bridge.rules.due import DueDays
+from hl7bridge.rules.spec import Rules, compile_rules
+from hl7bridge.tomlfile import TomlFile, parse_toml
+
+
+class Assembled(NamedTuple):
+    """A configuration that has been read, checked and compiled as a whole."""
+
+    settings: Settings
+    setup: Setup
+    rules: Rules
+    forms: dict[str, DestinationForm]
+
+    def today(self, facility: str, now: dt.datetime) -> dt.date:
+        """Return the day it is in a facility."""
+        return now.astimezone(self.setup.zone_of(facility)).date()
+
+
+def assemble(settings: Settings) -> Assembled:
+    """Compile everything that the settings name. Raises ConfigError with every problem of every file."""
+    problems: list[Problem] = []
+    mappings = _mappings(settings, problems)
+    rules = None
+    try:
+        rules = compile_rules(read_toml(settings.rules.file))
+    except ConfigError as error:
+        problems += error.problems
+    if problems or rules is None:
+        raise ConfigError(problems)
+    zones = {each.code: ZoneInfo(each.time_zone) for each in settings.facilities}
+    default_zone = ZoneInfo(settings.reports.time_zone)
+    setup = Setup(
+        policies={each.name: _policy(each) for each in settings.listeners},
+        mappings=mappings,
+        senders={_sender(pair): name for pair, name in settings.mappings.senders.items()},
+        default_mapping=settings.mappings.default,
+        zone_of=lambda facility: zones.get(facility, default_zone),
+        due_on=DueDays(rules),
+    )
+    forms = {each.name: DestinationForm.of(each) for each in settings.destinations}
+    return Assembled(settings, setup, rules, forms)
+
+
+def read_toml(path: Path) -> TomlFile:
+    """Return a TOML file's values and lines; raises ConfigError when it is missing, unreadable or not TOML."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError([Problem(str(path), 1, "(file)", "there is no such file")]) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError([Problem(str(path), 1, "(file)", f"cannot read: {type(error).__name__}")]) from None
+    return parse_toml(text, str(path))
+
+
+def mapping_problems(mapping: Mapping, file: TomlFile) -> list[Problem]:
+    """Return a problem for each field that a mapping names and the privacy profile does not allow."""
+    return [
+        Problem(file.file, 1, f"{segment}-{number}", "the privacy profile does not allow this field to be kept")
+        for segment, number in not_allowed(mapping.keeps)
+    ]
+
+
+def _mappings(settings: Settings, problems: list[Problem]) -> dict[str, Mapping]:
+    mappings: dict[str, Mapping] = {}
+    named = {settings.mappings.default, *settings.mappings.senders.values()}
+    named |= {each.mapping for each in settings.listeners if each.mapping}
+    for name in sorted(named):
+        path = settings.mappings.folder / f"{name}.toml"
+        try:
+            file = read_toml(path)
+            mapping = compile_mapping(file)
+        except ConfigError as error:
+            problems += error.problems
+            continue
+        problems += mapping_problems(mapping, file)
+        mappings[name] = mapping
+    return mappings
+
+
+def _policy(listener: ListenerSettings) -> Policy:
+    return Policy(
+        name=listener.name,
+        processing_ids=frozenset(listener.processing_ids),
+        refuse_reused_control_id=listener.reused_control_id == "refuse",
+        refuse_unmapped=listener.unmapped == "refuse",
+        require_account=listener.require_account,
+        answer_unasked=listener.unasked == "answer",
+        mapping=listener.mapping,
+    )
+
+
+def _sender(pair: str) -> tuple[str, str]:
+    application, _, facility = pair.partition("|")
+    return application, facility
+
+
+def check_forms(assembled: Assembled) -> None:
+    """Check every outbound message form strictly against HL7. Raises ConfigError naming the destination."""
+    from hl7bridge.payments.forms import check_form
+
+    settings = assembled.settings
+    problems = [
+        Problem(str(settings.file), 1, f"destinations.{name}", problem, "see docs/configuration.md, destinations")
+        for name, form in assembled.forms.items()
+        for problem in check_form(form)
+    ]
+    if problems:
+        raise ConfigError(problems)

@@ -1,0 +1,70 @@
+"""The day's decisions and the files they make, as the daemon runs them: in a thread, with a connection of its own."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import structlog
+
+from hl7bridge.assemble import Assembled
+from hl7bridge.exchange.outgoing import AgencyFolder, Sending, Sent, send_placements
+from hl7bridge.privacy.sending import compile_fields
+from hl7bridge.storage.database import Store
+from hl7bridge.storage.decisions import Run, run_decisions
+
+ACTOR: Final = "daemon"
+_LAST_RUN: Final = "decisions_run_on"  # the day of the last scheduled run, in meta
+_log = structlog.get_logger("hl7bridge.placing")
+
+
+def has_work(store: Store) -> bool:
+    """Return whether a placement is queued or a file is half sent; cheap, for looking twice a second."""
+    queued = store.row("SELECT 1 FROM placements WHERE status = 'queued' LIMIT 1")
+    return queued is not None or store.row("SELECT 1 FROM agency_files WHERE status = 'writing' LIMIT 1") is not None
+
+
+def send_queued(store: Store, assembled: Assembled, now: dt.datetime) -> list[str]:
+    """Write what is queued to the agencies' folders, and return what could not be written, as lines."""
+    settings = assembled.settings
+    sending = Sending(
+        assembled.rules,
+        lambda facility: assembled.today(facility, now),
+        {each.code: each.name for each in settings.facilities},
+        now,
+        ACTOR,
+    )
+    folders = [AgencyFolder(each.name, each.outgoing, compile_fields(each.fields)) for each in settings.agencies]
+    sent = send_placements(store, folders, sending)
+    _tell(sent)
+    return list(sent.problems)
+
+
+def decide_and_send(store: Store, assembled: Assembled, now: dt.datetime) -> list[str]:
+    """Run the day's decisions if they are due and were not run, then send; nothing to do returns at once."""
+    zone = ZoneInfo(assembled.settings.reports.time_zone)
+    local = now.astimezone(zone)
+    last = store.row("SELECT value FROM meta WHERE key = ?", (_LAST_RUN,))
+    today = local.date().isoformat()
+    if local.time() < assembled.settings.rules.run_at or (last is not None and last[0] >= today):
+        return []
+    placed = decided = 0
+    run = Run(assembled.rules, lambda facility: assembled.today(facility, now), now, ACTOR)
+    for outcome in run_decisions(store, run):
+        decided += 1
+        placed += outcome.placement_id is not None
+    with store.transaction():
+        store.execute(
+            "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+            (_LAST_RUN, today),
+        )
+    _log.info("decided", decided=decided, placed=placed)
+    return send_queued(store, assembled, now)
+
+
+def _tell(sent: Sent) -> None:
+    for file in sent.files:
+        _log.info("placements_sent", agency=file.agency, file=file.name, placements=file.records)
+    for withdrawn in sent.withdrawn:
+        _log.info("placement_withdrawn", placement=withdrawn.placement_id, agency=withdrawn.agency)

@@ -14,6 +14,7 @@ from hl7bridge.mapping.spec import Mapping
 from hl7bridge.payments.message import DestinationForm
 from hl7bridge.pipeline import Policy, Setup
 from hl7bridge.privacy.keeping import not_allowed
+from hl7bridge.privacy.sending import find_field_problems
 from hl7bridge.rules.due import DueDays
 from hl7bridge.rules.spec import Rules, compile_rules
 from hl7bridge.tomlfile import TomlFile, parse_toml
@@ -41,6 +42,7 @@ def assemble(settings: Settings) -> Assembled:
         rules = compile_rules(read_toml(settings.rules.file))
     except ConfigError as error:
         problems += error.problems
+    problems += agency_field_problems(settings, read_toml(settings.file))
     if problems or rules is None:
         raise ConfigError(problems)
     zones = {each.code: ZoneInfo(each.time_zone) for each in settings.facilities}
@@ -74,6 +76,16 @@ def mapping_problems(mapping: Mapping, file: TomlFile) -> list[Problem]:
         Problem(file.file, 1, f"{segment}-{number}", "the privacy profile does not allow this field to be kept")
         for segment, number in not_allowed(mapping.keeps)
     ]
+
+
+def agency_field_problems(settings: Settings, file: TomlFile) -> list[Problem]:
+    """Return a problem for each name in an agency's ``fields`` that may not be sent, or that is needed and missing."""
+    problems: list[Problem] = []
+    for index, agency in enumerate(settings.agencies):
+        for found in find_field_problems(agency.fields) if agency.fields is not None else ():
+            at = ("agencies", index, "fields") if found.at is None else ("agencies", index, "fields", found.at)
+            problems.append(file.problem(at, found.problem, found.hint))
+    return problems
 
 
 def _mappings(settings: Settings, problems: list[Problem]) -> dict[str, Mapping]:

@@ -38,6 +38,7 @@ from hl7bridge.storage.messages import (
     insert_messages,
     next_message_id,
 )
+from hl7bridge.times import utc_text
 from hl7bridge.wire.mllp import encode_block
 
 DIGEST_BYTES: Final = 16
@@ -312,11 +313,6 @@ class _Batch:
         """Write all rows and counts."""
         insert_messages(self.store, self._rows)
         count(self.store, self.counts)
-
-
-def utc_text(at: dt.datetime) -> str:
-    """Return a time as it is stored: ISO 8601, UTC, milliseconds."""
-    return at.astimezone(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _parse(block: Received) -> Message:

@@ -192,7 +192,6 @@ class AgencySettings(Section):
 
     name: Name
     outgoing: SettingPath
-    tier: Name = "primary"
     fields: Names | None = None  # None: the shipped allow-list
 
 

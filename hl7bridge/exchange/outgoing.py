@@ -37,7 +37,8 @@ from hl7bridge.storage.agency_files import (
 )
 from hl7bridge.storage.audit import append_audit
 from hl7bridge.storage.database import Store
-from hl7bridge.storage.placements import Case, move_placement, read_case, time_text
+from hl7bridge.storage.placements import Case, move_placement, read_case
+from hl7bridge.times import utc_text
 
 MOST_RECORDS: Final = 2000  # placements a file: 0.4 s in which the daemon's intake waits, and 1 MB
 _UNSAFE_IN_NAMES: Final = re.compile(r"[^A-Za-z0-9_-]")
@@ -182,7 +183,7 @@ def _withdraw(
         Status.CANCELLED,
         by=By.BRIDGE,
         actor=sending.actor,
-        at=time_text(sending.now),
+        at=utc_text(sending.now),
         reason="; ".join(reason.text for reason in failed),
     )
     due_on = next_due(case.facts, sending.rules, today)
@@ -220,7 +221,7 @@ def _freeze(store: Store, agency: AgencyFolder, checked: _Checked, sending: Send
             _audit(store, f"agency {agency.name}", counts, sending)
         return None
     number = next_file_number(store, agency.name)
-    at = time_text(sending.now)
+    at = utc_text(sending.now)
     file = AgencyFile(
         id=0,
         agency=agency.name,
@@ -261,5 +262,5 @@ def _write(store: Store, agency: AgencyFolder, file: AgencyFile, sending: Sendin
     write_whole(agency.folder, file.name, data)
     write_whole(agency.folder, f"{file.name.removesuffix('.csv')}.trailer.csv", encode_trailer(trailer))
     with store.transaction():
-        mark_written(store, file.id, time_text(sending.now))
+        mark_written(store, file.id, utc_text(sending.now))
     return file

@@ -89,7 +89,8 @@ def _first_of(spec: RecordSpec, field: Field, message: Message, row: list[str] |
             rows = message.fields(path.segment)
             current = rows[path.occurrence - 1] if len(rows) >= path.occurrence else None
         if current is not None and path.field < len(current) and current[path.field]:
-            value = _read(field, source, current[path.field], message.delimiters, occurrence)
+            at = occurrence if path.segment == spec.each else path.occurrence
+            value = _read(field, source, current[path.field], message.delimiters, at)
             if value is not None:
                 return value
     return None
@@ -140,8 +141,7 @@ def _finish(field: Field, source: Source, text: str, delimiters: Delimiters, occ
 
 def _missing(spec: RecordSpec, field: Field, occurrence: int) -> MessageError:
     source = field.sources[0]
-    in_each = source.path.segment == spec.each
-    location = _place(source, occurrence if in_each else 1)
+    location = _place(source, occurrence if source.path.segment == spec.each else source.path.occurrence)
     return MessageError(REQUIRED_FIELD, location, f"{spec.kind} {field.name} is required and missing")
 
 

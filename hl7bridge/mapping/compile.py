@@ -7,13 +7,14 @@ from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
 from hl7bridge.errors import ConfigError, Problem
-from hl7bridge.mapping.convert import CONVERTERS, WHOLE_FIELD
+from hl7bridge.mapping.convert import CONVERTERS, STANDARD, WHOLE_FIELD
 from hl7bridge.mapping.generate import generate_quick
 from hl7bridge.mapping.records import RECORD_TYPES
 from hl7bridge.mapping.spec import MAPPING_FORMAT, Field, Mapping, RecordSpec, Source, Table
 from hl7bridge.message.path import Path, parse_path
 from hl7bridge.tomlfile import TomlFile
 
+_CODE_LENGTH: Final = 3
 _TOP: Final = {"format", "name", "description", "events", "tables", "examples", *RECORD_TYPES}
 _FIELD_KEYS: Final = {"from", "convert", "table", "value", "required", "invalid"}
 _SOURCE_KEYS: Final = {"path", "convert", "table", "value"}
@@ -117,7 +118,7 @@ def _compile_record(context: _Context, kind: str) -> RecordSpec:
         context.problem((kind,), "expected a table of fields", f"[{kind}]")
         data = {}
     each = data.get("each", _EACH.get(kind))
-    if each is not None and (kind not in _EACH or not isinstance(each, str)):
+    if each is not None and (kind not in _EACH or not _is_code(each)):
         context.problem((kind, "each"), "expected a segment name, for guarantor, coverage and entry only")
         each = None
     fields: list[Field] = []
@@ -130,14 +131,22 @@ def _compile_record(context: _Context, kind: str) -> RecordSpec:
         field = _compile_field(context, kind, key, value)
         if field is not None:
             fields.append(field)
+    _check_fields(context, kind, each, fields)
+    made = tuple(fields)
+    return RecordSpec(kind, record_type, each, made, generate_quick(record_type, each, made))
+
+
+def _check_fields(context: _Context, kind: str, each: str | None, fields: list[Field]) -> None:
+    """Note what a record of this kind cannot do without, and paths that leave its own segment."""
     named = {field.name for field in fields}
     for need in _REQUIRED[kind]:
-        if need not in named and not any(p.key == f"{kind}.{need}" for p in context.problems):
+        if need not in named and not any(p.key.startswith(f"{kind}.{need}") for p in context.problems):
             context.problem((kind,), f"{need} is not mapped", f"a record of kind {kind} needs {need}")
     if kind == "entry" and not named & {"amount", "unit_amount"}:
         context.problem((kind,), "no amount is mapped", 'amount = "FT1-11"')
-    made = tuple(fields)
-    return RecordSpec(kind, record_type, each, made, generate_quick(record_type, each, made))
+    for field in fields:
+        if any(source.path.segment == each and source.path.occurrence > 1 for source in field.sources):
+            context.problem((kind, field.name), f"a {kind} is made of each {each}: a path in it takes no [number]")
 
 
 def _compile_field(context: _Context, kind: str, name: str, value: Any) -> Field | None:
@@ -147,13 +156,15 @@ def _compile_field(context: _Context, kind: str, name: str, value: Any) -> Field
         if key not in _FIELD_KEYS:
             context.unknown(path, key, _FIELD_KEYS, "option")
     origin = spec.get("from")
-    origins = origin if isinstance(origin, list) else [origin]
+    origins = origin if isinstance(origin, list) and origin else [origin]
     sources = [_compile_source(context, kind, name, one, spec) for one in origins]
     required = spec.get("required", name in _REQUIRED[kind])
     invalid = spec.get("invalid", "refuse")
     if not isinstance(required, bool):
         context.problem((*path, "required"), "expected true or false")
-    if invalid not in {"refuse", "ignore"}:
+    elif not required and name in _REQUIRED[kind]:
+        context.problem((*path, "required"), f"a {kind} without its {name} cannot be stored", "leave this option out")
+    if invalid not in ("refuse", "ignore"):  # a list, as a file may hold, could not be looked up in a set
         context.problem((*path, "invalid"), 'expected "refuse" or "ignore"')
     good = tuple(source for source in sources if source is not None)
     if len(good) != len(sources) or not good:
@@ -175,7 +186,7 @@ def _compile_source(context: _Context, kind: str, name: str, origin: Any, spec: 
     expected = _KINDS.get(name, "text")
     convert = options.get("convert", expected)
     allowed = {"text", "field", "phone"} if expected == "text" else {expected}
-    if convert not in CONVERTERS:
+    if not isinstance(convert, str) or convert not in CONVERTERS:
         context.unknown((*key, "convert"), str(convert), CONVERTERS, "converter")
         return None
     if convert not in allowed:
@@ -185,14 +196,32 @@ def _compile_source(context: _Context, kind: str, name: str, origin: Any, spec: 
     if path is not None and is_whole and (path.component or path.repetition > 1):
         context.problem(key, f"the converter {convert!r} reads a whole field", f'"{path.segment}-{path.field}"')
         return None
-    table = _compile_table(context, kind, name, options)
-    fixed = options.get("value")
-    if fixed is not None and not isinstance(fixed, str):
-        context.problem((*key, "value"), "expected text")
+    if "table" in options and convert != "text":
+        context.problem((*key, "table"), f"a table gives text, and {name} is read by the converter {convert!r}")
         return None
+    table = _compile_table(context, kind, name, options)
+    fixed = _compile_value(context, kind, name, convert, options.get("value"))
     if path is None or (options.get("table") is not None and table is None):
         return None
     return Source(path, CONVERTERS[convert], is_whole, table, fixed)
+
+
+def _compile_value(context: _Context, kind: str, name: str, convert: str, value: Any) -> Any:
+    """Return the fixed value of a source as its field holds it; None when there is none, or none that can be."""
+    key = (kind, name, "value")
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        context.problem(key, "expected text")
+        return None
+    words = _VOCABULARY.get((kind, name))
+    if words and value not in words:
+        context.problem(key, f"{name} cannot be that value", "one of: " + ", ".join(sorted(words)))
+    try:
+        return CONVERTERS[convert](value, STANDARD)
+    except ValueError as error:
+        context.problem(key, str(error))
+        return None
 
 
 def _compile_path(context: _Context, key: tuple[str, str], origin: Any) -> Path | None:
@@ -233,7 +262,7 @@ def _compile_events(
     for event, kinds in table.items():
         path = ("events", event)
         parts = event.split("^")
-        if len(parts) != 2 or not all(len(part) == 3 and part.isalnum() for part in parts):  # noqa: PLR2004
+        if len(parts) != 2 or not all(map(_is_code, parts)):  # noqa: PLR2004
             context.problem(path, "not a message type and event", '"DFT^P03"')
             continue
         if not isinstance(kinds, list) or not kinds:
@@ -249,6 +278,11 @@ def _compile_events(
         if not any(spec.kind == kind for row in events.values() for spec, _ in row):
             context.problem((kind,), "no event makes this record", "name it under [events], or remove it")
     return events
+
+
+def _is_code(text: object) -> bool:
+    """Return whether this can be a segment's name, a message type or an event: three capitals or digits."""
+    return isinstance(text, str) and len(text) == _CODE_LENGTH and text.isalnum() and text.upper() == text
 
 
 def _keeps(specs: Iterable[RecordSpec]) -> dict[str, tuple[int, ...]]:

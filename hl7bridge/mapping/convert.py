@@ -40,7 +40,8 @@ def convert_date(text: str, _delimiters: Delimiters) -> dt.date:
 def convert_money(text: str, delimiters: Delimiters) -> Decimal:
     """Dollars from an NM, MO or CP field: ``150.00``, ``150.00&USD``, ``150.00^USD``."""
     number, _, currency = text.partition(delimiters.subcomponent or "&")
-    if currency in _DOLLARS and number[-3:-2] == ".":  # 150.00 and 150.00&USD, as nearly all are
+    # 150.00 and 150.00&USD, as nearly all are; CP's further components may be numbers too.
+    if currency in _DOLLARS and number[-3:-2] == "." and delimiters.component not in number:
         return parse_money(number)
     amount = parse_amount(text, delimiters)
     if (amount.currency or "") not in _DOLLARS:

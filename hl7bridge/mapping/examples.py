@@ -64,7 +64,7 @@ def _check_value(file: TomlFile, at: tuple[str | int, ...], records: Records, ke
         return None if len(made) == wanted else file.problem(at, f"made {len(made)}, expected {wanted}")
     if name not in RECORD_TYPES[kind]._fields:
         return file.problem(at, f"{kind} has no field {name}")
-    if index > len(made):
+    if not 1 <= index <= len(made):
         return file.problem(at, f"made {len(made)} of {kind}")
     found = getattr(made[index - 1], name)
     text = "" if found is None else str(found)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hl7bridge.mapping.convert import STANDARD, convert_field, convert_text
+from hl7bridge.mapping.convert import STANDARD, convert_field, convert_phone, convert_text
 from hl7bridge.mapping.records import Record
 from hl7bridge.mapping.spec import Field, Quick, Source
 
@@ -111,7 +111,9 @@ def _converted(source: Source, text: str, bound: dict[str, Any]) -> str:
     value = plain if source.convert is convert_text else f"{_bind(bound, source.convert)}({text}, standard)"
     if source.table is not None:
         return f"{_bind(bound, source.table.codes)}.get({value}, {_bind(bound, source.table.default)})"
-    return f"{plain} or None" if source.convert is convert_text else value
+    if source.convert is convert_text:
+        return f"{plain} or None"
+    return f"{value} or None" if source.convert is convert_phone else value
 
 
 def _bind(bound: dict[str, Any], value: Any) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from hl7bridge.mapping.convert import Converter
 from hl7bridge.mapping.records import Record
@@ -27,7 +27,7 @@ class Source(NamedTuple):
     convert: Converter
     is_whole: bool  # the converter takes the whole field
     table: Table | None
-    value: str | None  # a fixed value, taken when the path holds anything
+    value: Any  # a fixed value, as the field holds it, taken when the path holds anything; None reads the path
 
 
 class Field(NamedTuple):

@@ -50,7 +50,8 @@ _TABLE: Final = (
     ),
     FactSpec(
         "days_without_payment", FactType.DAYS, "activity_on",
-        "days since the last payment, last service or discharge, whichever is latest", "FT1-4, PV1-45",
+        "days since the later of last payment and last service; since the discharge when no service is known",
+        "FT1-4, PV1-45",
         "no payment, service or discharge day is known",
     ),
     FactSpec(
@@ -162,16 +163,15 @@ def build_facts(
 
 
 def activity_on(account: AccountState) -> dt.date | None:
-    """Return the latest of last payment, last service and discharge; None when none is known.
+    """Return the later of last payment and last service, else the discharge; None when none is known.
 
-    A payment that came before the last service says nothing about that service, so the later day counts.
+    A payment that came before the last service says nothing about that service, so the later day counts. A discharge
+    counts only where no charge tells of a service: registration systems fill it in late, and in copies of messages.
     """
-    latest, service_on, discharged_on = account.last_payment_on, account.last_service_on, account.discharged_on
-    if service_on is not None and (latest is None or service_on > latest):
-        latest = service_on
-    if discharged_on is not None and (latest is None or discharged_on > latest):
-        latest = discharged_on
-    return latest
+    paid_on, service_on = account.last_payment_on, account.last_service_on or account.discharged_on
+    if paid_on is None or service_on is None:
+        return paid_on or service_on
+    return max(paid_on, service_on)
 
 
 def is_insurance_settled(account: AccountState) -> bool:

@@ -135,8 +135,7 @@ def update_patient(store: Store, patient_id: int, patient: Patient, as_of: str, 
 def make_patient_due(store: Store, patient_id: int, today: str) -> None:
     """Have a patient's accounts decided anew: what is known of the person changed."""
     store.execute(
-        "UPDATE accounts SET due_on = ? WHERE patient_id = ? AND due_on IS NULL AND status = 'open'"
-        " AND charges > payments + adjustments",
+        "UPDATE accounts SET due_on = ? WHERE patient_id = ? AND status = 'open' AND charges > payments + adjustments",
         (today, patient_id),
     )
 

@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from hl7bridge.errors import StoreError
 from hl7bridge.storage.database import Store
+from hl7bridge.times import utc_text
 
 _HEAD: Final = "audit_head"
 _FIRST_DIGEST: Final = "0" * 64  # what the first row follows
@@ -50,7 +51,7 @@ def append_audit(
         raise StoreError(f"{store.path}: the audit log has lost its head; see 'hl7bridge audit verify'")
     last = head or _Head(0, _FIRST_DIGEST)
     number = last.id + 1
-    time = at if isinstance(at, str) else at.astimezone(dt.UTC).isoformat()
+    time = at if isinstance(at, str) else utc_text(at)
     digest = _digest(last.digest, (number, time, actor, action, subject, reason))
     store.execute(
         "INSERT INTO audit (id, at, actor, action, subject, reason, digest) VALUES (?, ?, ?, ?, ?, ?, ?)",

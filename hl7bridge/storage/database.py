@@ -144,6 +144,9 @@ def open_store(path: Path, key: bytes, *, create: bool = False) -> Store:
     try:
         # Autocommit at the driver: every transaction in this program is begun and ended in the open.
         connection = driver.connect(path, isolation_level=None, check_same_thread=False, timeout=5.0)
+    except driver.Error as error:
+        raise StoreError(f"{path}: cannot open the store: {error}") from error
+    try:
         connection.execute("PRAGMA cipher_log_level = NONE")  # its own log goes to stderr, beside our one line
         connection.execute(f"PRAGMA key = \"x'{key.hex()}'\"")
         # The page MAC: SHA-256 is as sound here as the default SHA-512, and processors compute it themselves.
@@ -152,7 +155,11 @@ def open_store(path: Path, key: bytes, *, create: bool = False) -> Store:
         _configure(connection)
         store = Store(connection, path)
         _migrate(store)
+    except StoreError:
+        connection.close()
+        raise
     except driver.DatabaseError as error:
+        connection.close()
         if "not a database" in str(error) or "file is encrypted" in str(error):
             raise StoreError(f"{path}: the key does not open this store; is it the key of another store?") from None
         raise StoreError(f"{path}: cannot open the store: {error}") from error
@@ -160,7 +167,16 @@ def open_store(path: Path, key: bytes, *, create: bool = False) -> Store:
 
 
 def _configure(connection: Any) -> None:
-    connection.execute("PRAGMA journal_mode = WAL")
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")  # the driver's own wait does not cover this one
+        except driver.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(_BUSY_PAUSE)
+        else:
+            break
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA temp_store = MEMORY")  # a temporary file would hold patients in the clear

@@ -14,7 +14,8 @@ from hl7bridge.rules.spec import Mode, Rules
 from hl7bridge.storage.accounts import read_account
 from hl7bridge.storage.audit import append_audit
 from hl7bridge.storage.database import Row, Store
-from hl7bridge.storage.placements import OPEN_STATUSES, add_decision, add_placement, read_case, time_text
+from hl7bridge.storage.placements import OPEN_STATUSES, add_decision, add_placement, read_case
+from hl7bridge.times import utc_text
 
 CHUNK: Final = 200  # accounts a transaction: some 50 ms in which the daemon's intake waits
 _VERSION: Final = "rules_version"
@@ -157,7 +158,7 @@ def _decide_one(store: Store, run: Run, account_id: int, day: dt.date) -> tuple[
     case = read_case(store, account_id)
     account = case.account
     decision = decide(case.facts, run.rules, day)
-    at = time_text(run.now)
+    at = utc_text(run.now)
     decision_id = add_decision(store, account, decision, as_of=day, at=at, rules_version=run.rules.version)
     placement_id: int | None = None
     status: Status | None = None

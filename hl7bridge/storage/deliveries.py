@@ -12,6 +12,7 @@ from hl7bridge.delivery.verdict import EVENTS, INTERRUPTED, Outcome, Verdict
 from hl7bridge.errors import NotFoundError, RefusedError
 from hl7bridge.storage.audit import append_audit
 from hl7bridge.storage.database import Store
+from hl7bridge.times import utc_text
 
 # Each query repeats the condition of the partial index it reads; without those words SQLite would scan the table.
 _COLUMNS: Final = "id, destination, control_id, account_id, payment_id, content, attempts"
@@ -38,11 +39,6 @@ class Attempt(NamedTuple):
     verdict: Verdict
     policy: RetryPolicy
     jitter: float
-
-
-def utc_text(at: dt.datetime) -> str:
-    """Return an aware time as ISO-8601 UTC text of one length, so that texts sort as times do."""
-    return at.astimezone(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def add_delivery(

@@ -188,6 +188,7 @@ CREATE TABLE placements (
 CREATE UNIQUE INDEX placements_open ON placements (account_id) WHERE status IN
   ('review', 'queued', 'sent', 'acknowledged', 'active', 'suspended', 'recall_pending');
 CREATE INDEX placements_by_account ON placements (account_id);
+CREATE INDEX placements_by_file ON placements (agency_file_id) WHERE agency_file_id IS NOT NULL;
 CREATE INDEX placements_queued ON placements (agency, id) WHERE status = 'queued';
 
 CREATE TABLE placement_events (

@@ -28,7 +28,8 @@ from hl7bridge.payments.payment import (
 )
 from hl7bridge.storage.accounts import add_entry, read_patient
 from hl7bridge.storage.database import Store
-from hl7bridge.storage.deliveries import add_delivery, utc_text
+from hl7bridge.storage.deliveries import add_delivery
+from hl7bridge.times import utc_text
 
 _LIST: Final = """
 SELECT p.id AS payment, p.agency, p.agency_payment_id, a.number AS account, a.facility, p.amount, p.kind, p.paid_on,

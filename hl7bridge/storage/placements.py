@@ -72,11 +72,6 @@ class EventRow(NamedTuple):
     reason: str
 
 
-def time_text(at: dt.datetime) -> str:
-    """Return a time as it is stored: ISO 8601, UTC, milliseconds."""
-    return at.astimezone(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
 def read_case(store: Store, account_id: int) -> Case:
     """Return what is known of an account now; raises NotFoundError."""
     account = read_account(store, account_id)

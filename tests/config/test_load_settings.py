@@ -99,7 +99,7 @@ def test_all_that_can_be_set_is_read():
         + DESTINATION
         + 'facilities = ["NORTHGATE"]\nretry = { first = "2 s", ceiling = "1 h", attempts = 3 }\nversion = "2.3"\n'
         + AGENCY
-        + 'tier = "early_out"\nfields = ["account", "balance"]\n'
+        + 'fields = ["account", "balance"]\n'
     )
     (listener,), (destination,), (agency,) = settings.listeners, settings.destinations, settings.agencies
     assert listener.max_block == 1 << 20

@@ -60,7 +60,6 @@ def test_every_mistake_is_told_in_one_run_in_the_order_of_the_file():
         (DESTINATION + 'sending_application = "A|B"\n', "4: destinations[1].sending_application: a character that HL7"),
         (DESTINATION + 'codes = { payment = "A\\rB" }\n', "4: destinations[1].codes.payment: a character that HL7"),
         (DESTINATION + 'facilities = [" "]\n', "4: destinations[1].facilities[1]: expected some text"),
-        (AGENCY + 'tier = "a b"\n', "4: agencies[1].tier: not a name"),
         ("[mappings]\nsenders = 5\n", "2: mappings.senders: expected a table"),
         ('[mappings]\nsenders = { EPIC = "epic" }\n', "2: mappings.senders.EPIC: not a sender"),
         ('[mappings.senders]\n"A|B" = 5\n', "2: mappings.senders.A|B: expected text in quotes"),

@@ -79,15 +79,16 @@ def test_a_bare_account_has_unknown_facts():
     ("entries", "discharged", "days"),
     [
         ([charge("9.00", 160)], None, "160"),
-        ([charge("9.00", 160)], days_ago(150), "150"),
+        ([payment("-9.00", 160, kind="AJ")], days_ago(150), "150"),
+        ([charge("9.00", 160)], days_ago(150), "160"),
         ([charge("9.00", 160)], days_ago(170), "160"),
         ([charge("9.00", 160), payment("1.00", 100)], days_ago(150), "100"),
         ([charge("9.00", 160), charge("9.00", 40), payment("1.00", 100)], None, "40"),
         ([charge("9.00", 160), payment("1.00", 100), payment("-1.00", 10)], None, "100"),
     ],
-    ids=["service", "discharge", "service after discharge", "payment", "service after payment", "reversal is none"],
+    ids=["service", "discharge alone", "later discharge", "service after discharge", "payment", "service after payment", "reversal is none"],
 )
-def test_days_without_payment_count_from_the_latest_of_payment_service_and_discharge(entries, discharged, days):
+def test_days_without_payment_count_from_the_later_of_payment_and_service_or_else_the_discharge(entries, discharged, days):
     """A payment before the last service says nothing about that service; a reversed payment is no payment."""
     assert text(facts(account(entries, discharged_on=discharged)), "days_without_payment") == days
 

@@ -28,8 +28,9 @@ def event_time(message: Message, zone: dt.tzinfo, now: str) -> str:
     """
     rows = message.fields("EVN")
     recorded = rows[0][2] if rows and len(rows[0]) > 2 else ""  # noqa: PLR2004  (EVN-2)
-    sent = _ordered(message.header.timestamp, zone) or now
-    occurred = (_ordered(recorded, zone) or now) if recorded else ""
+    mark = message.delimiters.component  # TS has its degree of precision behind it
+    sent = _ordered(message.header.timestamp.partition(mark)[0], zone) or now
+    occurred = (_ordered(recorded.partition(mark)[0], zone) or now) if recorded else ""
     return f"{min(sent, now)} {min(occurred, now)}"
 
 
@@ -130,7 +131,10 @@ def _told_state(
 
 def _ranked(records: tuple[_Ranked, ...]) -> list[_Ranked]:
     """Number records that carry no rank of their own by their place in the message."""
-    return [record if record.rank else record._replace(rank=at) for at, record in enumerate(records, 1)]
+    return [
+        record if isinstance(record.rank, int) and record.rank else record._replace(rank=at)
+        for at, record in enumerate(records, 1)
+    ]
 
 
 def _changed(known: tuple[_Ranked, ...], told: list[_Ranked], *, is_newer: bool) -> list[_Ranked]:

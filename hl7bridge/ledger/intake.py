@@ -50,7 +50,8 @@ def complete_entries(entries: Iterable[Entry]) -> list[Entry]:
     A charge's or credit's code is dropped: it is a procedure. Raises MessageError at the FT1 that has no amount.
     """
     complete: list[Entry] = []
-    for occurrence, entry in enumerate(entries, 1):
+    for occurrence, told in enumerate(entries, 1):
+        entry = merge_record(None, told)  # an entry is never changed: a null in one is no value
         amount = entry.amount
         place = Location("FT1", occurrence, _AMOUNT)
         if amount is None:
@@ -59,7 +60,7 @@ def complete_entries(entries: Iterable[Entry]) -> list[Entry]:
             amount = entry.unit_amount
             if entry.quantity is not None and entry.quantity != 1:
                 try:
-                    amount = parse_money(str(amount * entry.quantity))
+                    amount = parse_money(f"{amount * entry.quantity:f}")
                 except ValueError:
                     raise MessageError(
                         DATA_TYPE, place, "entry amount: unit amount times quantity is not whole cents"

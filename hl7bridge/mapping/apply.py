@@ -97,24 +97,22 @@ def _first_of(spec: RecordSpec, field: Field, message: Message, row: list[str] |
 
 
 def _read(field: Field, source: Source, text: str, delimiters: Delimiters, occurrence: int) -> Any:
-    """Return the value that a path finds in a whole field."""
+    """Return the value that a path finds in a whole field; a null deletes all that it stands for."""
     path = source.path
     if not source.is_whole:
-        if delimiters.repetition in text:
-            repetitions = text.split(delimiters.repetition)
-            text = repetitions[path.repetition - 1] if path.repetition <= len(repetitions) else ""
-        elif path.repetition > 1:
-            return None
         # A path without a component reads the first one: ``PID-7`` is the time, not its degree of precision.
-        component = path.component or 1
-        if delimiters.component in text:
-            components = text.split(delimiters.component)
-            text = components[component - 1] if component <= len(components) else ""
-        elif component > 1:
-            return None
-        if path.subcomponent:
-            subcomponents = text.split(delimiters.subcomponent)
-            text = subcomponents[path.subcomponent - 1] if path.subcomponent <= len(subcomponents) else ""
+        for sign, number in (
+            (delimiters.repetition, path.repetition),
+            (delimiters.component, path.component or 1),
+            (delimiters.subcomponent, path.subcomponent),
+        ):
+            if text == _NULL_TEXT:
+                return NULL
+            if number:
+                parts = text.split(sign) if sign else [text]
+                if number > len(parts):
+                    return None
+                text = parts[number - 1]
     return _finish(field, source, text, delimiters, occurrence) if text else None
 
 

@@ -13,6 +13,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Final
 
+from hl7bridge.mapping.records import NULL, Null
 from hl7bridge.message.datatypes import parse_amount, parse_date, parse_xtn
 from hl7bridge.message.escape import escape, unescape
 from hl7bridge.message.model import Delimiters
@@ -21,7 +22,7 @@ from hl7bridge.money import parse_money
 Converter = Callable[[str, Delimiters], Any]
 STANDARD: Final = Delimiters("|", "^", "~", "\\", "&")
 _DOLLARS: Final = ("", "USD")
-_FLAGS: Final = {"Y": True, "N": False}
+_FLAGS: Final = {"Y": True, "N": False, "YES": True, "NO": False}  # the words are not the standard's, and are sent
 _NUMBER: Final = re.compile(r"[+-]?(?:\d{1,15}(?:\.\d{0,15})?|\.\d{1,15})", re.ASCII)
 _MOST_DIGITS: Final = 9  # SI has four; more than this would not fit the store
 
@@ -73,9 +74,11 @@ def convert_integer(text: str, _delimiters: Delimiters) -> int:
     return int(stripped)
 
 
-def convert_phone(text: str, delimiters: Delimiters) -> str:
+def convert_phone(text: str, delimiters: Delimiters) -> str | Null:
     """A telephone number from the first repetition of an XTN or TN field, as a person would dial it."""
     first = text.partition(delimiters.repetition)[0].partition(delimiters.component)[0]
+    if first == NULL.value:
+        return NULL
     if first and delimiters.escape not in first:  # XTN.1, as most senders fill it
         return first.strip()
     return parse_xtn(text, delimiters).number.strip()

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from hl7bridge.errors import MessageError, Problem
 from hl7bridge.mapping.apply import apply_mapping
-from hl7bridge.mapping.records import RECORD_TYPES, Records
+from hl7bridge.mapping.records import NULL, RECORD_TYPES, Records
 from hl7bridge.mapping.spec import Mapping
 from hl7bridge.message.parse import parse_message
 from hl7bridge.tomlfile import TomlFile
@@ -67,7 +67,7 @@ def _check_value(file: TomlFile, at: tuple[str | int, ...], records: Records, ke
     if not 1 <= index <= len(made):
         return file.problem(at, f"made {len(made)} of {kind}")
     found = getattr(made[index - 1], name)
-    text = "" if found is None else str(found)
+    text = "" if found is None else str(NULL.value if found is NULL else found)
     return None if text == str(wanted) else file.problem(at, f"found {text!r}, expected {str(wanted)!r}")
 
 

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from hl7bridge.payments.payment import Payment, PaymentText, parse_payment
 
 REQUIRED: Final = ("agency_payment_id", "account", "amount", "date")
-OPTIONAL: Final = ("kind", "facility")
+OPTIONAL: Final = ("agency", "kind", "facility")
 _FORMULA: Final = ("=", "+", "@", "\t")  # what a spreadsheet would run; a leading minus is refused with the amount
 _LONGEST_ACCOUNT: Final = 64
 
@@ -38,16 +38,17 @@ class Remittance(NamedTuple):
     problems: tuple[LineProblem, ...]
 
 
-def parse_remittance(text: str, agency: str, now: dt.datetime) -> Remittance:
+def parse_remittance(text: str, agency: str | None, now: dt.datetime) -> Remittance:
     """Return the payments of a CSV text (RFC 4180; a byte order mark and any line ends are taken).
 
-    The header is required; its columns may stand in any order and none may be unknown. Blank lines are skipped.
+    The header is required; its columns may stand in any order and none may be unknown. Blank lines are skipped. The
+    payments are ``agency``'s; a column ``agency`` may say so too, and has to when ``agency`` is None.
     """
     rows = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), strict=True)
     lines: list[RemittanceLine] = []
     problems: list[LineProblem] = []
     columns: list[str] = []
-    first_lines: dict[str, int] = {}
+    first_lines: dict[tuple[str, str], int] = {}
     start = 1
     try:
         for row in rows:
@@ -64,7 +65,7 @@ def parse_remittance(text: str, agency: str, now: dt.datetime) -> Remittance:
             problems += [LineProblem(line, problem) for problem in wrong]
             if found is not None:
                 lines.append(found._replace(line=line))
-                problems += _repeated(found.payment.agency_payment_id, line, first_lines)
+                problems += _repeated(found.payment, line, first_lines)
     except csv.Error as error:
         problems.append(LineProblem(start, f"not CSV: {error}"))
     if not lines and not problems:
@@ -87,16 +88,19 @@ def _header_problems(columns: list[str]) -> list[str]:
 
 
 def _parse_row(
-    cells: dict[str, str], surplus: int, agency: str, now: dt.datetime
+    cells: dict[str, str], surplus: int, agency: str | None, now: dt.datetime
 ) -> tuple[RemittanceLine | None, list[str]]:
     if surplus:
         return None, [f"{abs(surplus)} cell{'s' if abs(surplus) > 1 else ''} too {'many' if surplus > 0 else 'few'}"]
     formulas = [f"{name}: begins like a formula" for name, cell in cells.items() if cell.startswith(_FORMULA)]
     cells = {name: cell.strip() for name, cell in cells.items()}
     written = PaymentText(cells["agency_payment_id"], cells["amount"], cells["date"], cells.get("kind", ""))
-    payment, wrong = parse_payment(agency, written, now)
+    named = cells.get("agency") or agency or ""
+    payment, wrong = parse_payment(named, written, now)
     account = cells["account"]
     problems = [*formulas, *wrong]
+    if not named or (agency is not None and named != agency):
+        problems.append("agency: " + ("not the one the file is imported for" if named else "none is named"))
     if not account.isprintable() or not 0 < len(account) <= _LONGEST_ACCOUNT:
         problems.append(f"account: expected 1 to {_LONGEST_ACCOUNT} printable characters")
     if problems or payment is None:
@@ -104,6 +108,6 @@ def _parse_row(
     return RemittanceLine(0, payment, account, cells.get("facility") or None), []
 
 
-def _repeated(agency_payment_id: str, line: int, first_lines: dict[str, int]) -> list[LineProblem]:
-    first = first_lines.setdefault(agency_payment_id, line)
+def _repeated(payment: Payment, line: int, first_lines: dict[tuple[str, str], int]) -> list[LineProblem]:
+    first = first_lines.setdefault((payment.agency, payment.agency_payment_id), line)
     return [] if first == line else [LineProblem(line, f"the same agency_payment_id as line {first}")]

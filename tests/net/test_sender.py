@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 
 import pytest
 import sinks
 from payment_samples import statuses
 from reactor_thread import in_reactor
-from sender_bridge import SILENCE, SLOW, events, utc_now
+from sender_bridge import SILENCE, SLOW, events, free_port, utc_now
 from sinks import Sink, answer
 
 from hl7bridge.message.parse import parse_message
@@ -165,11 +164,6 @@ def test_a_sender_that_is_woken_while_it_looks_looks_again(bridge):
         bridge._senders.append(sender)
         in_reactor(sender.startService)
         bridge.wait_for_statuses("accepted")
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return probe.getsockname()[1]
 
 
 def test_an_ehr_that_is_down_keeps_the_queue_and_warns_once(bridge, logs):

@@ -9,7 +9,7 @@ import sinks
 import trustme
 from payment_samples import statuses
 from reactor_thread import in_reactor
-from sender_bridge import SILENCE, events, utc_now
+from sender_bridge import SILENCE, events, tls_files, utc_now
 from sinks import SECONDS, Sink
 
 from hl7bridge.delivery.delivery import Delivery

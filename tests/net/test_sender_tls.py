@@ -8,20 +8,10 @@ import ssl
 import pytest
 import trustme
 from payment_samples import statuses
-from sender_bridge import SILENCE, SLOW
+from sender_bridge import SILENCE, SLOW, free_port, tls_files
 from sinks import Sink
 
 from hl7bridge.net.partner import ClientTls
-
-
-def tls_files(bridge, authority, *, client=None):
-    folder = bridge.store.path.parent
-    authority.cert_pem.write_to_path(folder / "ca.pem")
-    if client is None:
-        return ClientTls(folder / "ca.pem")
-    folder.joinpath("client.pem").write_bytes(b"".join(blob.bytes() for blob in client.cert_chain_pems))
-    client.private_key_pem.write_to_path(folder / "client.key")
-    return ClientTls(folder / "ca.pem", folder / "client.pem", folder / "client.key")
 
 
 def server_context(certificate, client_authority=None):

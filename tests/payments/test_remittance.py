@@ -113,3 +113,12 @@ def test_the_payments_of_a_file_add_up_to_the_cent(amounts):
     rows = [f"CHK{number},77,{amount},2026-01-14" for number, amount in enumerate(amounts)]
     remittance = parse_remittance("\n".join([HEADER, *rows]), "sample", NOW)
     assert sum(line.payment.amount for line in remittance.lines) == sum(amounts)
+
+
+def test_a_file_may_say_whose_payments_they_are():
+    """By a column; it must agree with whom the file is imported for, and is needed when nobody is named."""
+    text = f"{HEADER},agency\nA,77,1.00,2026-01-14,sample\nA,77,1.00,2026-01-14,second\nB,77,1.00,2026-01-14,\n"
+    for_all = parse_remittance(text, None, NOW)
+    assert [line.payment.agency for line in for_all.lines] == ["sample", "second"]
+    assert [(line, problem) for line, problem in for_all.problems if line == 4] == [(4, "agency: none is named")]
+    assert problems(text) == [(3, "agency: not the one the file is imported for")]

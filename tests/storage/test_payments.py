@@ -17,13 +17,6 @@ from hl7bridge.storage.accounts import read_account, read_entries
 from hl7bridge.storage.payments import list_payments
 
 
-@pytest.fixture
-def store(tmp_path):
-    opened = make_store(tmp_path)
-    yield opened
-    opened.close()
-
-
 def counts(store):
     return [store.row(f"SELECT count(*) FROM {table}")[0] for table in ("payments", "deliveries", "entries")]
 

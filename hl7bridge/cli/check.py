@@ -1,0 +1,194 @@
+"""``hl7bridge check``: configuration, mappings, rules, certificates, key, folders -> every problem, in one run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import click
+
+from hl7bridge.cli.common import App, common_options
+from hl7bridge.config import Settings, describe, key_path, read_settings_text, read_sound_sections, read_text
+from hl7bridge.errors import BridgeError, ConfigError, Problem
+from hl7bridge.tomlfile import KeyPath, TomlFile, parse_toml
+
+_FOR_OTHERS: Final = 0o077  # permission bits of group and world
+
+
+class Subject(NamedTuple):
+    """What is checked: the settings, the file they stand in, and the sections of it that were too wrong to read."""
+
+    settings: Settings
+    toml: TomlFile
+    unread: frozenset[str]
+
+
+Check = Callable[[Subject], Iterator[Problem]]
+
+
+@click.command()
+@click.option("--show", is_flag=True, help="Print every value that is in effect, defaults included.")
+@common_options
+def command(app: App, *, show: bool) -> None:
+    """Check configuration, mappings and their examples, rules, certificates, key and folders.
+
+    Prints every problem as FILE:LINE: KEY: PROBLEM (HINT) and exits 1, or says that all is well.
+    """
+    path = app.config_path
+    text = read_text(path)
+    toml = parse_toml(text, str(path))
+    problems: list[Problem] = []
+    try:
+        subject = Subject(read_settings_text(text, path), toml, frozenset())
+    except ConfigError as error:
+        problems += error.problems
+        subject = Subject(*_sound(toml))
+    for check in _checks():
+        problems += check(subject)
+    for problem in problems:
+        click.echo(str(problem))
+    if problems:
+        click.echo(f"{len(problems)} problem{'s' if len(problems) > 1 else ''}", err=True)
+        click.get_current_context().exit(1)
+    if show:
+        for key, value in describe(subject.settings):
+            click.echo(f"{key} = {value}")
+    else:
+        click.echo(f"{path}: all is well")
+
+
+def _checks() -> Sequence[Check]:
+    """Return the checks that follow the configuration's own, in the order of what they print."""
+    from hl7bridge.cli.check_tls import check_certificates
+
+    return (
+        check_mappings,
+        check_rules,
+        check_certificates,
+        check_key,
+        check_folders,
+        check_agency_fields,
+        check_forms,
+    )
+
+
+def _sound(toml: TomlFile) -> tuple[Settings, TomlFile, frozenset[str]]:
+    settings, unread = read_sound_sections(toml)
+    return settings, toml, unread
+
+
+def check_mappings(subject: Subject) -> Iterator[Problem]:
+    """Compile each mapping, run its examples, and look for mappings that are named and not there."""
+    from hl7bridge.assemble import mapping_problems, read_toml
+    from hl7bridge.mapping.compile import compile_mapping
+    from hl7bridge.mapping.examples import check_examples
+
+    if "mappings" in subject.unread:
+        return
+    folder = subject.settings.mappings.folder
+    names = sorted(path.stem for path in folder.glob("*.toml"))
+    for name in names:
+        try:
+            file = read_toml(folder / f"{name}.toml")
+            mapping = compile_mapping(file)
+        except ConfigError as error:
+            yield from error.problems
+            continue
+        if mapping.name != name:
+            hint = f'write name = "{name}", or rename the file'
+            yield file.problem(("name",), "a mapping is named as its file is", hint)
+        yield from mapping_problems(mapping, file)
+        yield from check_examples(mapping, file)
+    yield from _unknown_mappings(subject, names)
+
+
+def _unknown_mappings(subject: Subject, names: Sequence[str]) -> Iterator[Problem]:
+    settings = subject.settings
+    named: list[tuple[KeyPath, str]] = [(("mappings", "default"), settings.mappings.default)]
+    named += [(("mappings", "senders", sender), name) for sender, name in settings.mappings.senders.items()]
+    named += [(("listeners", i, "mapping"), each.mapping) for i, each in enumerate(settings.listeners) if each.mapping]
+    for path, name in named:
+        if name not in names:
+            hint = f"there are: {', '.join(names)}" if names else "there are none"
+            yield subject.toml.problem(path, f"{settings.mappings.folder / name}.toml: there is no such mapping", hint)
+
+
+def check_rules(subject: Subject) -> Iterator[Problem]:
+    """Compile the rules, and look for agencies that they name and the configuration does not."""
+    from hl7bridge.assemble import read_toml
+    from hl7bridge.rules.spec import compile_rules
+
+    if "rules" in subject.unread:
+        return
+    try:
+        file = read_toml(subject.settings.rules.file)
+        rules = compile_rules(file)
+    except ConfigError as error:
+        yield from error.problems
+        return
+    if "agencies" in subject.unread:
+        return
+    agencies = {each.name for each in subject.settings.agencies}
+    for index, rule in enumerate(rules.rules):
+        if rule.agency not in agencies:
+            hint = f"there are: {', '.join(sorted(agencies))}" if agencies else "there are none"
+            yield file.problem(("rules", index, "agency"), f'no agency is named "{rule.agency}"', hint)
+
+
+def check_agency_fields(subject: Subject) -> Iterator[Problem]:
+    """See that each agency is to get only fields that may be sent, and all that it needs."""
+    from hl7bridge.assemble import agency_field_problems
+
+    if "agencies" not in subject.unread:
+        yield from agency_field_problems(subject.settings, subject.toml)
+
+
+def check_key(subject: Subject) -> Iterator[Problem]:
+    """Read the store's key, and see that nobody else can."""
+    from hl7bridge.storage.database import read_key
+
+    if "store" in subject.unread:
+        return
+    path = key_path(subject.settings)
+    key = ("store", "key_file")
+    try:
+        read_key(path)
+    except BridgeError as error:
+        yield subject.toml.problem(key, str(error))
+        return
+    if path.stat().st_mode & _FOR_OTHERS:
+        yield subject.toml.problem(key, f"{path}: others can read the key", f"chmod 600 {path}")
+
+
+def check_folders(subject: Subject) -> Iterator[Problem]:
+    """See that the store's folder and the agencies' folders can be written."""
+    settings = subject.settings
+    if "store" not in subject.unread:
+        folder = settings.store.path.parent
+        existing = next(each for each in (folder, *folder.parents) if each.exists())
+        if not _is_writable(existing):
+            yield subject.toml.problem(("store", "path"), f"{existing}: cannot be written by this user")
+    for index, agency in enumerate(settings.agencies):
+        path = ("agencies", index, "outgoing")
+        if not agency.outgoing.is_dir():
+            yield subject.toml.problem(
+                path, f"{agency.outgoing}: there is no such folder", f"mkdir -p {agency.outgoing}"
+            )
+        elif not _is_writable(agency.outgoing):
+            yield subject.toml.problem(path, f"{agency.outgoing}: cannot be written by this user")
+
+
+def check_forms(subject: Subject) -> Iterator[Problem]:
+    """Build one message of each kind for each destination and check it strictly against its version of HL7."""
+    from hl7bridge.payments.forms import check_form
+    from hl7bridge.payments.message import DestinationForm
+
+    for index, destination in enumerate(subject.settings.destinations):
+        for breach in check_form(DestinationForm.of(destination)):
+            yield subject.toml.problem(("destinations", index), breach)
+
+
+def _is_writable(folder: Path) -> bool:
+    return folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)

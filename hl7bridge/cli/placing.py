@@ -1,0 +1,79 @@
+"""Settings -> what deciding and sending run on; and what a send did, told to the person who asked for it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from functools import cache
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+import click
+
+from hl7bridge.errors import RefusedError
+from hl7bridge.money import money_text
+
+if TYPE_CHECKING:
+    from hl7bridge.cli.common import App
+    from hl7bridge.config import Settings
+    from hl7bridge.exchange.outgoing import AgencyFolder, Sent
+    from hl7bridge.rules.spec import Rules
+    from hl7bridge.storage.database import Store
+
+
+def load_rules(settings: Settings) -> Rules:
+    """Return the rules in force. Raises ConfigError; RefusedError when they name an agency that is not configured."""
+    from hl7bridge.assemble import read_toml
+    from hl7bridge.rules.spec import compile_rules
+
+    rules = compile_rules(read_toml(settings.rules.file))
+    names = [each.name for each in settings.agencies]
+    for agency in rules.agencies:
+        if agency not in names:
+            there = ", ".join(names) or "none"
+            raise RefusedError(f"{settings.rules.file}: agency {agency} is not in {settings.file}; there is {there}")
+    return rules
+
+
+def days(settings: Settings, now: dt.datetime) -> Callable[[str], dt.date]:
+    """Return what tells the day in a facility."""
+
+    @cache
+    def today_of(facility: str) -> dt.date:
+        return now.astimezone(ZoneInfo(settings.time_zone_of(facility))).date()
+
+    return today_of
+
+
+def agency_folders(settings: Settings) -> list[AgencyFolder]:
+    """Return each agency's folder and fields; raises RefusedError for a field that may not be sent."""
+    from hl7bridge.exchange.outgoing import AgencyFolder
+    from hl7bridge.privacy.sending import compile_fields
+
+    return [AgencyFolder(each.name, each.outgoing, compile_fields(each.fields)) for each in settings.agencies]
+
+
+def send_queued(
+    app: App, store: Store, rules: Rules, today_of: Callable[[str], dt.date], *, quiet: bool = False
+) -> bool:
+    """Send what is queued and tell of it; ``quiet`` keeps stdout for data. Return False when something is left."""
+    from hl7bridge.exchange.outgoing import Sending, send_placements
+
+    settings = app.settings
+    creditors = {each.code: each.name for each in settings.facilities}
+    sending = Sending(rules, today_of, creditors, app.now(), app.actor)
+    sent = send_placements(store, agency_folders(settings), sending)
+    _tell(settings, sent, quiet=quiet)
+    return not sent.problems
+
+
+def _tell(settings: Settings, sent: Sent, *, quiet: bool) -> None:
+    folders = {each.name: each.outgoing for each in settings.agencies}
+    for withdrawn in sent.withdrawn:
+        why = "; ".join(reason.text for reason in withdrawn.reasons)
+        click.echo(f"placement {withdrawn.placement_id}: cancelled, not sent: {why}", err=quiet)
+    for file in sent.files:
+        what = f"{file.records} placements, {money_text(file.total)} dollars"
+        click.echo(f"wrote {folders[file.agency] / file.name}: {what}", err=quiet)
+    for problem in sent.problems:
+        click.echo(f"hl7bridge: {problem}", err=True)

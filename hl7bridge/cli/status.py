@@ -1,0 +1,112 @@
+"""``hl7bridge status``: counts that foot, queues with their age, and whether the daemon runs, at a glance."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from hl7bridge.cli.common import App, common_options, emit_json, emit_rows, json_option
+from hl7bridge.cli.pidfile import running_pid
+
+if TYPE_CHECKING:
+    from hl7bridge.storage.database import Store
+
+_RECEIVED: Final = "received"
+_TOTAL: Final = "(total)"
+
+
+@click.command()
+@json_option
+@common_options
+def command(app: App, *, as_json: bool) -> None:
+    """Show what was received, what became of it, what waits, and for how long."""
+    from hl7bridge.storage.database import schema_version
+
+    settings = app.settings
+    now = app.now()
+    with app.open_store() as store:
+        store.execute("BEGIN")  # one snapshot, or the counts of a busy daemon would not foot
+        found = _read(store, now)
+    facts: dict[str, Any] = {
+        "daemon": "running" if (pid := running_pid(settings)) else "not running",
+        "pid": pid,
+        "store": settings.store.path,
+        "store_bytes": _size(settings.store.path),
+        "schema": schema_version(),
+        **found,
+    }
+    if as_json:
+        emit_json(facts)
+    else:
+        _print(facts)
+
+
+def _read(store: Store, now: dt.datetime) -> dict[str, Any]:
+    from hl7bridge.storage.messages import Disposition, read_counters
+
+    counters = read_counters(store)
+    dispositions = [each.value for each in Disposition]
+    listeners = [{"listener": name, **_counts(each, dispositions)} for name, each in counters.items()]
+    total: Counter[str] = Counter()
+    for each in counters.values():
+        total.update(each)
+    counts = _counts(total, dispositions)
+    oldest = store.row("SELECT min(created_at) FROM deliveries WHERE status IN ('queued', 'sending')")
+    return {
+        **counts,
+        "foots": counts[_RECEIVED] == sum(counts[each] for each in dispositions),
+        "listeners": listeners,
+        "deliveries": _by_status(store, "deliveries"),
+        "oldest_delivery_seconds": _age(oldest[0] if oldest else None, now),
+        "placements": _by_status(store, "placements"),
+        "payments": _by_status(store, "payments"),
+        "accounts": _by_status(store, "accounts"),
+    }
+
+
+def _counts(counters: dict[str, int] | Counter[str], dispositions: list[str]) -> dict[str, int]:
+    """Return received, each disposition (0 when none) and then every other counter."""
+    named = (_RECEIVED, *dispositions)
+    return {name: counters.get(name, 0) for name in named} | {
+        name: value for name, value in sorted(counters.items()) if name not in named
+    }
+
+
+def _by_status(store: Store, table: str) -> dict[str, int]:
+    return dict(store.rows(f"SELECT status, count(*) FROM {table} GROUP BY status ORDER BY status"))
+
+
+def _age(created_at: str | None, now: dt.datetime) -> float | None:
+    if created_at is None:
+        return None
+    return max(0.0, round((now - dt.datetime.fromisoformat(created_at)).total_seconds(), 1))
+
+
+def _size(store: Path) -> int:
+    """Return the bytes of the store and of what is not yet folded into it."""
+    return sum(each.stat().st_size for each in (store, Path(f"{store}-wal")) if each.exists())
+
+
+def _print(facts: dict[str, Any]) -> None:
+    process = f" (process {facts['pid']})" if facts["pid"] else ""
+    click.echo(f"daemon      {facts['daemon']}{process}")
+    click.echo(f"store       {facts['store']} ({facts['store_bytes']} bytes, schema {facts['schema']})")
+    for name in ("accounts", "placements", "payments", "deliveries"):
+        text = ", ".join(f"{count} {status}" for status, count in facts[name].items()) or "none"
+        click.echo(f"{name:<11} {text}")
+    if facts["oldest_delivery_seconds"] is not None:
+        click.echo(f"            the oldest waits since {facts['oldest_delivery_seconds']:.0f} s")
+    listeners = facts["listeners"]
+    if not listeners:
+        click.echo("messages    none received yet")
+        return
+    click.echo("")
+    names = list(dict.fromkeys(name for each in listeners for name in each))
+    total = {name: facts.get(name, 0) for name in names} | {"listener": _TOTAL}
+    emit_rows([*listeners, total], names, as_json=False)
+    verdict = "received is the sum of all dispositions" if facts["foots"] else "THE COUNTS DO NOT FOOT"
+    click.echo(verdict)

@@ -1,0 +1,269 @@
+"""A whole store -> what is wrong with it: the file itself, and every figure that must come to another.
+
+Reads from one snapshot, so that a daemon may go on writing, and a row at a time, so that a store of any size is read
+in the same memory. Problems name rows by id and hold no value.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Callable, Iterator
+from itertools import groupby
+from typing import Any, Final, NamedTuple
+
+from hl7bridge.delivery.delivery import PAYMENT_STATUS, DeliveryStatus
+from hl7bridge.layouts.placements_csv import digest_of, encode_placements
+from hl7bridge.ledger.account import AccountState, fold_entries, new_account
+from hl7bridge.mapping.records import Entry
+from hl7bridge.money import from_cents, to_cents
+from hl7bridge.payments.payment import Payment, PaymentKind
+from hl7bridge.storage.agency_files import frozen_table
+from hl7bridge.storage.audit import verify_audit
+from hl7bridge.storage.database import DatabaseError, Store
+from hl7bridge.storage.messages import Disposition, read_counters
+from hl7bridge.storage.placements import OPEN_STATUSES
+
+MOST_PROBLEMS: Final = 20  # of one check that are told; the rest are counted
+_PAGE_READS: Final = 3  # a page that the daemon writes at this moment may read badly; not three times
+_MONEY: Final = ("charges", "payments", "adjustments", "insurance_payments")
+_DATES: Final = ("first_service_on", "last_service_on", "last_payment_on", "insurance_paid_on")
+_TOTALS: Final = (*_MONEY, *_DATES)
+_BLANK: Final = new_account("", "", as_of="", message_id=0)
+_NO_DAY: Final = dt.date.min
+_ENTRIES: Final = "SELECT account_id, kind, amount, payer, service_on FROM entries ORDER BY account_id"
+# By the unique index entries_by_transaction: there is none by payment, and none is needed for anything else.
+_PAYMENTS: Final = (
+    "SELECT p.id, p.agency, p.kind, p.amount, e.payment_id, e.kind, e.amount FROM payments p LEFT JOIN entries e"
+    " ON e.account_id = p.account_id AND e.source = 'agency:' || p.agency AND e.transaction_id = p.agency_payment_id"
+    " AND e.batch_id = '' ORDER BY p.id"
+)
+
+
+class Check(NamedTuple):
+    """One check: what was looked at, with counts, and what is wrong. ``wrong`` counts what ``problems`` leaves out."""
+
+    name: str
+    looked_at: str
+    wrong: int
+    problems: tuple[str, ...]
+
+
+class _Findings:
+    """The problems of one check: the first few as text, all of them counted."""
+
+    def __init__(self) -> None:
+        self.problems: list[str] = []
+        self.wrong = 0
+
+    def note(self, problem: str) -> None:
+        """Count a problem, and keep it while there are few."""
+        self.wrong += 1
+        if len(self.problems) < MOST_PROBLEMS:
+            self.problems.append(problem)
+
+
+_Result = tuple[_Findings, str]
+
+
+def verify_store(store: Store) -> Iterator[Check]:
+    """Check a store, and yield each check as it is done; read it to its end. The snapshot is released then."""
+    store.execute("BEGIN")
+    try:
+        for name, check in CHECKS.items():
+            try:
+                found, looked_at = check(store)
+            except DatabaseError as error:
+                yield Check(name, "cannot be read", 1, (str(error),))
+            else:
+                yield Check(name, looked_at, found.wrong, tuple(found.problems))
+    finally:
+        if store.connection.in_transaction:  # an error of the disk itself has ended it already
+            store.execute("ROLLBACK")
+
+
+def _check_pages(store: Store) -> _Result:
+    """Every page's own authentication code: what bad sectors and tampering break."""
+    found = _Findings()
+    broken: set[str] = set()
+    for attempt in range(_PAGE_READS):
+        read = {str(row[0]) for row in store.execute("PRAGMA cipher_integrity_check")}
+        broken = read if attempt == 0 else broken & read
+        if not broken:
+            break
+    for problem in sorted(broken):
+        found.note(problem)
+    pages = store.rows("PRAGMA page_count")[0][0]
+    return found, f"{pages} encrypted pages"
+
+
+def _check_structure(store: Store) -> _Result:
+    found = _Findings()
+    for row in store.execute(f"PRAGMA integrity_check({MOST_PROBLEMS})"):
+        if row[0] != "ok":
+            found.note(str(row[0]))
+    tables = store.rows("SELECT count(*) FROM sqlite_master WHERE type IN ('table', 'index')")[0][0]
+    return found, f"{tables} tables and indexes"
+
+
+def _check_references(store: Store) -> _Result:
+    found = _Findings()
+    for table, row_id, parent, _ in store.execute("PRAGMA foreign_key_check"):
+        which = "a row" if row_id is None else f"row {row_id}"
+        found.note(f"{table}: {which} names a row of {parent} that is not there")
+    return found, "all foreign keys"
+
+
+def _check_accounts(store: Store) -> _Result:
+    """Every account's totals and dates against the fold of its entries: two ordered streams, merged."""
+    found = _Findings()
+    counts: Counter[str] = Counter()
+
+    def counted() -> Iterator[tuple[Any, ...]]:
+        for row in store.execute(_ENTRIES):
+            counts["entries"] += 1
+            yield row
+
+    columns = ", ".join(_TOTALS)
+    groups = groupby(counted(), key=lambda row: int(row[0]))
+    group = next(groups, None)
+    for account_id, *stored in store.execute(f"SELECT id, {columns} FROM accounts ORDER BY id"):
+        counts["accounts"] += 1
+        state = _BLANK
+        while group is not None and group[0] <= account_id:
+            if group[0] == account_id:
+                state = fold_entries(state, [_entry(row) for row in group[1]])
+            group = next(groups, None)
+        expected = _totals(state)
+        wrong = [name for name, old, new in zip(_TOTALS, stored, expected, strict=True) if old != new]
+        if wrong:
+            found.note(f"account id {account_id}: {', '.join(wrong)} not what its entries come to")
+    for _ in groups:  # entries of accounts that are not there: references tells of them
+        pass
+    return found, f"{counts['accounts']} accounts, {counts['entries']} entries"
+
+
+def _check_counters(store: Store) -> _Result:
+    """Per listener: received is the sum of all dispositions, and each is the number of rows."""
+    found = _Findings()
+    rows: Counter[tuple[str, str]] = Counter()
+    for listener, disposition in store.execute("SELECT listener, disposition FROM messages"):
+        rows[listener, disposition] += 1
+    counters = read_counters(store)
+    for listener in sorted({*counters, *(name for name, _ in rows)}):
+        counted = counters.get(listener, {})
+        total = sum(counted.get(each, 0) for each in Disposition)
+        if counted.get("received", 0) != total:
+            found.note(f"listener {listener}: received {counted.get('received', 0)}, dispositions come to {total}")
+        for each in Disposition:
+            if counted.get(each, 0) != rows[listener, each]:
+                found.note(f"listener {listener}: {counted.get(each, 0)} {each}, and {rows[listener, each]} rows")
+    return found, f"{sum(rows.values())} messages, {len(counters)} listeners"
+
+
+def _check_placements(store: Store) -> _Result:
+    found = _Findings()
+    for account_id, count in store.execute(
+        f"SELECT account_id, count(*) FROM placements WHERE status IN ({OPEN_STATUSES})"
+        " GROUP BY account_id HAVING count(*) > 1"
+    ):
+        found.note(f"account id {account_id}: {count} open placements")
+    count = store.rows("SELECT count(*) FROM placements")[0][0]
+    return found, f"{count} placements"
+
+
+def _check_payments(store: Store) -> _Result:
+    """Each payment has the entry that it makes, and each entry of a payment has its payment."""
+    found = _Findings()
+    count = 0
+    for payment_id, agency, kind, amount, entry_payment, entry_kind, entry_amount in store.execute(_PAYMENTS):
+        count += 1
+        payment = Payment(agency, "", PaymentKind(kind), from_cents(amount), _NO_DAY)
+        if entry_payment is None:
+            found.note(f"payment {payment_id}: no entry in the ledger")
+        elif entry_payment != payment_id:
+            found.note(f"payment {payment_id}: its entry names payment {entry_payment}")
+        elif (entry_kind, entry_amount) != (payment.ledger_kind, to_cents(payment.ledger_amount)):
+            found.note(f"payment {payment_id}: its entry has another kind or amount")
+    for (entry_id,) in store.execute(
+        "SELECT e.id FROM entries e LEFT JOIN payments p ON p.id = e.payment_id"
+        " WHERE e.payment_id IS NOT NULL AND p.id IS NULL"
+    ):
+        found.note(f"entry {entry_id}: its payment is not there")
+    return found, f"{count} payments"
+
+
+def _check_deliveries(store: Store) -> _Result:
+    """Each payment has one delivery, whose status says what the payment's is."""
+    found = _Findings()
+    count = 0
+    for delivery_id, status, payment_status in store.execute(
+        "SELECT d.id, d.status, p.status FROM deliveries d JOIN payments p ON p.id = d.payment_id ORDER BY d.id"
+    ):
+        count += 1
+        if PAYMENT_STATUS[DeliveryStatus(status)] != payment_status:
+            found.note(f"delivery {delivery_id} is {status}, and its payment {payment_status}")
+    payments = store.rows("SELECT count(*) FROM payments")[0][0]
+    if payments != count:
+        found.note(f"{payments} payments, and {count} deliveries of payments")
+    return found, f"{count} deliveries"
+
+
+def _check_files(store: Store) -> _Result:
+    """Each agency file's count, total and digest against what was frozen with its placements."""
+    found = _Findings()
+    sums = {
+        file_id: (count, total)
+        for file_id, count, total in store.execute(
+            "SELECT agency_file_id, count(*), sum(balance) FROM placements WHERE agency_file_id IS NOT NULL"
+            " GROUP BY agency_file_id"
+        )
+    }
+    files = store.rows("SELECT id, records, total, sha256 FROM agency_files ORDER BY id")
+    for file_id, records, total, sha256 in files:
+        if sums.get(file_id, (0, 0)) != (records, total):
+            found.note(f"agency file {file_id}: its count or total is not that of its placements")
+        elif _frozen_digest(store, file_id) != sha256:
+            found.note(f"agency file {file_id}: what was frozen of it has changed")
+    return found, f"{len(files)} files"
+
+
+def _check_audit(store: Store) -> _Result:
+    found = _Findings()
+    report = verify_audit(store)
+    if not report.ok:
+        found.note(f"row {report.first_bad}: {report.why}")
+    return found, f"{report.rows} rows"
+
+
+def _frozen_digest(store: Store, file_id: int) -> str:
+    try:
+        return digest_of(encode_placements(*frozen_table(store, file_id)))
+    except (TypeError, ValueError):  # no snapshot, or not one that was written here
+        return ""
+
+
+def _entry(row: tuple[Any, ...]) -> Entry:
+    _, kind, amount, payer, service_on = row
+    return Entry(kind, from_cents(amount), payer, dt.date.fromisoformat(service_on))
+
+
+def _totals(state: AccountState) -> list[Any]:
+    """Return an account's totals and dates as they are stored."""
+    money = [to_cents(getattr(state, name)) for name in _MONEY]
+    days = [getattr(state, name) for name in _DATES]
+    return [*money, *(None if day is None else day.isoformat() for day in days)]
+
+
+CHECKS: Final[dict[str, Callable[[Store], _Result]]] = {
+    "pages": _check_pages,
+    "structure": _check_structure,
+    "references": _check_references,
+    "accounts": _check_accounts,
+    "messages": _check_counters,
+    "placements": _check_placements,
+    "payments": _check_payments,
+    "deliveries": _check_deliveries,
+    "agency files": _check_files,
+    "audit log": _check_audit,
+}

@@ -1,0 +1,161 @@
+"""What a message says against what is known: merged records, settled amounts, and entries that are new."""
+
+from __future__ import annotations
+
+import datetime as dt
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hl7bridge.errors import MessageError
+from hl7bridge.ledger.account import new_account
+from hl7bridge.ledger.events import DEFINED_EVENTS
+from hl7bridge.ledger.intake import MOST_DOLLARS, complete_entries, entry_key, merge_account, merge_record, new_entries
+from hl7bridge.mapping.records import NULL, Account, Entry, Patient
+
+JAN = dt.date(2026, 1, 5)
+ACCOUNT = new_account("NORTHGATE", "1", as_of="b", message_id=1)
+CHARGE = Entry(kind="CG", amount=Decimal("10.00"), payer="unknown", service_on=JAN, transaction_id="T1")
+
+
+def refused(call, *arguments):
+    """Return the code and place of a refusal."""
+    with pytest.raises(MessageError) as raised:
+        call(*arguments)
+    return raised.value.error.code, str(raised.value.location)
+
+
+def test_absent_keeps_null_clears_anything_else_replaces():
+    """And a first record holds no null any more."""
+    known = Patient(number="1", street="1 SAMPLE ST", city="TESTVILLE", deceased=True)
+    told = Patient(number="1", street=NULL, city="SAMPLETON", deceased=False)
+    assert merge_record(known, told) == Patient(number="1", city="SAMPLETON", deceased=False)
+    assert merge_record(known, Patient()) == known
+    assert merge_record(None, told) == Patient(number="1", city="SAMPLETON", deceased=False)
+    assert merge_record(None, known) is known
+
+
+texts = st.one_of(st.none(), st.just(NULL), st.sampled_from("AB"))
+
+
+@given(texts, texts)
+def test_merging_twice_is_merging_once(known, told):
+    """A message that comes again changes nothing more."""
+    once = merge_record(merge_record(None, Patient(city=known)), Patient(city=told))
+    assert merge_record(once, Patient(city=told)) == once
+    assert once.city is not NULL
+
+
+def test_a_newer_message_replaces_what_the_account_is_and_an_older_one_only_fills_it():
+    """The older one leaves as_of and the message that told it alone."""
+    told = Account(facility="OTHER", number="2", patient_class="I", financial_class="SP", status="closed")
+    newer = merge_account(ACCOUNT._replace(patient_class="O"), told, 7, as_of="c", message_id=2, is_newer=True)
+    assert (newer.facility, newer.number) == ("NORTHGATE", "1")
+    assert (newer.patient_class, newer.financial_class, newer.status) == ("I", "SP", "closed")
+    assert (newer.as_of, newer.message_id, newer.patient_id) == ("c", 2, 7)
+    older = merge_account(ACCOUNT._replace(patient_class="O"), told, 7, as_of="a", message_id=2, is_newer=False)
+    assert (older.patient_class, older.financial_class, older.status) == ("O", "SP", "open")
+    assert (older.as_of, older.message_id, older.patient_id) == ("b", 1, 7)
+
+
+def test_an_account_whose_status_is_deleted_is_open():
+    """There is no account without a status."""
+    told = Account(status=NULL, plan_code=NULL)
+    made = merge_account(ACCOUNT._replace(status="closed", plan_code="P"), told, None, as_of="c", message_id=2, is_newer=True)
+    assert (made.status, made.plan_code) == ("open", None)
+    late = merge_account(ACCOUNT, Account(plan_code=NULL), None, as_of="a", message_id=2, is_newer=False)
+    assert late.plan_code is None
+
+
+@pytest.mark.parametrize(
+    ("amount", "unit", "quantity", "settled"),
+    [
+        ("10.00", "3.00", "2", "10.00"),
+        (None, "3.00", "2", "6.00"),
+        (None, "3.00", None, "3.00"),
+        (None, "3.00", "1", "3.00"),
+        (None, "3.00", "-2", "-6.00"),
+        (None, "0.50", "1.5000", "0.75"),
+        (None, "0.00", "0.0000001", "0.00"),
+        (NULL, "3.00", NULL, "3.00"),
+        ("-10.00", None, None, "-10.00"),
+    ],
+)
+def test_the_amount_is_the_extended_one_else_unit_amount_times_quantity(amount, unit, quantity, settled):
+    """A null says no more than nothing does."""
+    entry = CHARGE._replace(
+        amount=Decimal(amount) if isinstance(amount, str) else amount,
+        unit_amount=None if unit is None else Decimal(unit),
+        quantity=Decimal(quantity) if isinstance(quantity, str) else quantity,
+    )
+    assert complete_entries([entry])[0].amount == Decimal(settled)
+
+
+@pytest.mark.parametrize(
+    ("amount", "unit", "quantity", "code"),
+    [
+        (None, None, "2", "101"),
+        (NULL, NULL, None, "101"),
+        (None, "0.01", "0.5", "102"),
+        (None, "9999999999999.00", "99999", "102"),
+        (MOST_DOLLARS, None, None, "102"),
+        (-MOST_DOLLARS, None, None, "102"),
+    ],
+)
+def test_an_amount_that_cannot_be_is_refused_at_its_ft1(amount, unit, quantity, code):
+    """Missing, a fraction of a cent, or a hundred billion dollars."""
+    entry = CHARGE._replace(
+        amount=Decimal(amount) if isinstance(amount, int) else amount,
+        unit_amount=Decimal(unit) if isinstance(unit, str) else unit,
+        quantity=None if quantity is None else Decimal(quantity),
+    )
+    assert refused(complete_entries, [CHARGE, entry]) == (code, "FT1[2]-11")
+
+
+def test_the_code_of_a_payment_is_kept_and_that_of_a_charge_is_not():
+    """FT1-7 is the medium of a payment and the procedure of a charge."""
+    kinds = ("CG", "CD", "PY", "AJ", "CO")
+    made = complete_entries([CHARGE._replace(kind=kind, code="X1", payer="insurance") for kind in kinds])
+    assert [(each.kind, each.code, each.payer) for each in made] == [
+        ("CG", None, "unknown"),
+        ("CD", None, "unknown"),
+        ("PY", "X1", "insurance"),
+        ("AJ", "X1", "insurance"),
+        ("CO", "X1", "insurance"),
+    ]
+    nulls = Entry(kind="PY", amount=Decimal(1), payer=NULL, service_on=JAN, posted_on=NULL, code=NULL, transaction_id=NULL)
+    assert complete_entries([nulls])[0][2:] == ("unknown", JAN, None, None, None, None, None, None)
+
+
+def test_entries_are_told_apart_by_transaction_and_batch():
+    """Without FT1-2 an entry has no key, and each is new."""
+    assert entry_key(CHARGE) == ("T1", "")
+    assert entry_key(CHARGE._replace(batch_id="B1")) == ("T1", "B1")
+    assert entry_key(CHARGE._replace(transaction_id=None)) is None
+    nameless = CHARGE._replace(transaction_id=None)
+    assert new_entries([nameless, nameless], {}) == [nameless, nameless]
+
+
+def test_the_same_entry_again_is_one_entry():
+    """In the ledger or twice in one message."""
+    assert new_entries([CHARGE, CHARGE], {}) == [CHARGE]
+    assert new_entries([CHARGE], {("T1", ""): CHARGE._replace(payer="patient")}) == []
+    other_batch = CHARGE._replace(batch_id="B1")
+    assert new_entries([CHARGE, other_batch], {}) == [CHARGE, other_batch]
+
+
+@pytest.mark.parametrize("change", [{"kind": "PY"}, {"amount": Decimal("10.01")}, {"service_on": dt.date(2026, 1, 6)}])
+def test_the_same_transaction_id_with_other_content_is_refused(change):
+    """205 at the FT1-2 that repeats, whether the first is in the ledger or in this message."""
+    changed = CHARGE._replace(**change)
+    assert refused(new_entries, [changed], {("T1", ""): CHARGE}) == ("205", "FT1-2")
+    assert refused(new_entries, [CHARGE, changed], {}) == ("205", "FT1[2]-2")
+
+
+def test_the_events_of_the_standard_are_known():
+    """A01 to A55 and three more, P03 and P11, P01 to P12."""
+    assert len(DEFINED_EVENTS["ADT"]) == 58
+    assert "P03" in DEFINED_EVENTS["DFT"]
+    assert "P05" in DEFINED_EVENTS["BAR"]

@@ -9,7 +9,7 @@ from contextlib import suppress
 from decimal import Decimal
 from queue import Empty, SimpleQueue
 from types import TracebackType
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Self
 
 from hl7bridge.cli.demo_people import Person
 from hl7bridge.cli.mllp_client import Exchange, Mllp
@@ -47,7 +47,7 @@ class Ehr:
         self._threads = [threading.Thread(target=self._accept, name="demo-ehr", daemon=True)]
         self._threads[0].start()
 
-    def __enter__(self) -> Ehr:
+    def __enter__(self) -> Self:
         """Return itself, listening."""
         return self
 

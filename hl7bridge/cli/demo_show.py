@@ -54,7 +54,6 @@ class Show:
         self._console.print(Padding(table, (0, 0, 0, _INDENT), expand=False))
 
     def _print(self, text: str, style: str, *, indent: int = _INDENT) -> None:
-        from rich.padding import Padding
         from rich.text import Text
 
-        self._console.print(Padding(Text(text, style=style), (0, 0, 0, indent), expand=False))
+        self._console.print(Text(" " * indent + text, style=style))

@@ -15,7 +15,7 @@ from hl7bridge.cli.demo_people import PEOPLE, Person, all_messages, broken_charg
 from hl7bridge.cli.demo_show import Show
 from hl7bridge.cli.demo_site import CONFIG, Site, free_port
 from hl7bridge.errors import BridgeError
-from hl7bridge.money import money_text
+from hl7bridge.money import ZERO, money_text
 
 AGENCY: Final = "sample"
 OUTGOING: Final = f"agencies/{AGENCY}/outgoing"
@@ -236,7 +236,7 @@ def _summarize(show: Show, seen: Seen, seconds: float) -> bool:
         ("account", "patient", *_MONEY),
         [
             *((row["account"], _NAMES[row["account"]], *(row[name] for name in _MONEY)) for row in seen.accounts),
-            ("total", "", *(money_text(sum(Decimal(row[name]) for row in seen.accounts)) for name in _MONEY)),
+            ("total", "", *(money_text(sum((Decimal(row[name]) for row in seen.accounts), ZERO)) for name in _MONEY)),
         ],
         right=_MONEY,
     )

@@ -22,15 +22,16 @@ COLUMNS: Final = (
     "control_id", "disposition", "ack_code", "reason", "account",
 )  # fmt: skip
 FIELD_COLUMNS: Final = ("path", "name", "value")
+_DISPOSITIONS: Final = [each.value for each in Disposition]
 _REFUSED: Final = frozenset({Disposition.REJECTED, Disposition.UNREADABLE})
 
 
 @click.group(invoke_without_command=True)
-@click.option("--disposition", type=click.Choice(Disposition), help="Only messages of which this became.")
+@click.option("--disposition", type=click.Choice(_DISPOSITIONS), help="Only messages of which this became.")
 @list_options
 @click.pass_context
 @common_options
-def command(app: App, ctx: click.Context, disposition: Disposition | None, limit: int, *, as_json: bool) -> None:
+def command(app: App, ctx: click.Context, disposition: str | None, limit: int, *, as_json: bool) -> None:
     """Show what arrived, newest first, and what became of it."""
     if ctx.invoked_subcommand is not None:
         return

@@ -15,6 +15,7 @@ from hl7bridge.message.model import Message
 from hl7bridge.rules.due import DueDays
 from hl7bridge.storage import accounts as table
 from hl7bridge.storage.database import Store
+from hl7bridge.storage.entries import entries_by_transaction, insert_entries
 
 _Ranked = TypeVar("_Ranked", Guarantor, Coverage)
 _ACCOUNT_NUMBER = Location("PID", 1, 18, 1, 1)
@@ -83,7 +84,7 @@ def apply_records(
     else:
         account_id = known.id
         ids = [entry.transaction_id for entry in entries if isinstance(entry.transaction_id, str)]
-        fresh = new_entries(entries, table.entries_by_transaction(store, account_id, source, ids)) if entries else []
+        fresh = new_entries(entries, entries_by_transaction(store, account_id, source, ids)) if entries else []
         state = fold_entries(state, fresh)
         state = state._replace(due_on=due_on(state))
         if state != known:
@@ -96,7 +97,7 @@ def apply_records(
     if coverages:
         table.write_coverages(store, account_id, coverages, as_of, message_id)
     if fresh:
-        table.insert_entries(store, account_id, fresh, source=source, recorded_at=now, message_id=message_id)
+        insert_entries(store, account_id, fresh, source=source, recorded_at=now, message_id=message_id)
     return account_id
 
 

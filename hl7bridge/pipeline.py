@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections import Counter
 from collections.abc import Callable, Sequence
 from collections.abc import Mapping as Map
-from hashlib import blake2b
 from typing import Final, NamedTuple
 
+from hl7bridge.batch import MOST_REASON, Batch, Found, Received, Reply, digest_of, find_repeated
 from hl7bridge.errors import (
     DUPLICATE_KEY,
     INTERNAL_ERROR,
     UNSUPPORTED_EVENT,
     UNSUPPORTED_TYPE,
-    BridgeError,
     Location,
     MessageError,
+    StoreError,
 )
-from hl7bridge.intake import apply_records, event_time, order_text
+from hl7bridge.intake import apply_records, event_time
 from hl7bridge.ledger.events import DEFINED_EVENTS
 from hl7bridge.mapping.apply import apply_mapping
 from hl7bridge.mapping.spec import Mapping
@@ -28,23 +27,13 @@ from hl7bridge.message.model import Message
 from hl7bridge.message.parse import parse_message
 from hl7bridge.privacy.keeping import Pickers, compile_keeps, kept_text
 from hl7bridge.rules.due import DueDays
-from hl7bridge.storage.database import DatabaseError, Store
-from hl7bridge.storage.messages import (
-    Disposition,
-    Earlier,
-    MessageRow,
-    count,
-    earlier_messages,
-    insert_messages,
-    next_message_id,
-)
-from hl7bridge.times import utc_text
+from hl7bridge.storage.database import Store
+from hl7bridge.storage.messages import Disposition, Earlier
 from hl7bridge.wire.mllp import encode_block
 
-DIGEST_BYTES: Final = 16
-MOST_REASON: Final = 500  # characters of a reason kept with a message
 _ACKNOWLEDGEMENTS: Final = frozenset({"ACK", "MCF"})
 _ACCEPTED: Final = frozenset({Disposition.APPLIED, Disposition.IGNORED, Disposition.PARKED})
+_REFUSED: Final = frozenset({Disposition.REJECTED, Disposition.UNREADABLE})
 
 
 class Policy(NamedTuple):
@@ -59,31 +48,6 @@ class Policy(NamedTuple):
     mapping: str | None = None
 
 
-class Received(NamedTuple):
-    """One block as it came.
-
-    ``fault`` says why it can never be a message (cut short, too long). ``is_answered`` False: nobody waits for a reply.
-    ``replay_of`` is the id of a stored message that a person sends again.
-    """
-
-    listener: str
-    data: bytes
-    fault: MessageError | None = None
-    is_answered: bool = True
-    replay_of: int | None = None
-
-
-class Reply(NamedTuple):
-    """The bytes to write back (none when nobody asked), and what became of the block."""
-
-    data: bytes
-    message_id: int
-    disposition: Disposition
-    reason: str
-    message_type: str
-    control_id: str
-
-
 class Setup(NamedTuple):
     """What of the configuration the pipeline uses; replaced as a whole by a reload."""
 
@@ -93,16 +57,6 @@ class Setup(NamedTuple):
     default_mapping: str
     zone_of: Callable[[str], dt.tzinfo]
     due_on: DueDays
-
-
-class _Found(NamedTuple):
-    """What became of one block, before it is written down."""
-
-    disposition: Disposition
-    reason: str
-    outcome: Outcome = ACCEPTED
-    mapping: str = ""
-    account_id: int | None = None
 
 
 class Pipeline:
@@ -127,20 +81,26 @@ class Pipeline:
         try:
             with self._store.transaction():
                 return self.receive_within(blocks, now)
-        except (BridgeError, DatabaseError) as error:
+        except Exception as error:  # noqa: BLE001  (whatever went wrong is ours, and no block may take others with it)
             if len(blocks) > 1:
                 return [reply for block in blocks for reply in self.receive([block], now)]
             return [_not_stored(blocks[0], now, error)]
 
     def receive_within(self, blocks: Sequence[Received], now: dt.datetime) -> list[Reply]:
         """Do what ``receive`` does inside the caller's transaction; the replies are true once that is committed."""
-        batch = _Batch(self._store, now)
+        batch = Batch(self._store, now)
         replies = [self._receive_one(block, batch) for block in blocks]
+        self._require_transaction()
         batch.write()
         return replies
 
-    def _receive_one(self, block: Received, batch: _Batch) -> Reply:
-        digest = blake2b(block.data, digest_size=DIGEST_BYTES).digest()
+    def _require_transaction(self) -> None:
+        """Raise StoreError when the database has undone the transaction by itself, as it may when a disk is full."""
+        if not self._store.connection.in_transaction:
+            raise StoreError(f"{self._store.path}: the transaction was undone")
+
+    def _receive_one(self, block: Received, batch: Batch) -> Reply:
+        digest = digest_of(self._store, block)
         message: Message | None = None
         header: Header | None = None
         earlier: Earlier | None = None
@@ -148,21 +108,26 @@ class Pipeline:
             message = _parse(block)
             header = message.header
             if message.message_type in _ACKNOWLEDGEMENTS:
-                found = _Found(Disposition.IGNORED, "an acknowledgement is never answered")
+                found = Found(Disposition.IGNORED, "an acknowledgement is never answered")
                 return batch.note(block, digest, header, found, kept_text(message, None), Acks((), ""))
             check_header(header, self.setup.policies[block.listener].processing_ids)
             if block.replay_of is None:
-                earlier = self._earlier(block, message, digest, batch)
+                same_id = batch.earlier(message.control_id, message.sending_application, message.sending_facility)
+                earlier = find_repeated(same_id, digest)
                 if earlier is not None and earlier.disposition in _ACCEPTED:
                     return batch.note_duplicate(block, digest, header, earlier)
+                self._check_reuse(block, same_id, digest, batch, is_new=earlier is None)
             found = self._apply(block, message, batch)
         except MessageError as error:
             header = header or read_header(block.data)
             disposition = Disposition.UNREADABLE if message is None else Disposition.REJECTED
-            found = _Found(disposition, _reason(error), Outcome(error))
+            found = Found(disposition, _reason(error), Outcome(error))
+            if message is None and header is not None and block.is_answered:
+                earlier = batch.earlier_of(header, digest)
         except Exception as error:  # noqa: BLE001  (whatever went wrong is ours: this block is refused, the others go on)
-            found = _Found(Disposition.REJECTED, f"internal error: {type(error).__name__}", Outcome(_internal()))
-        if earlier is not None and found.disposition is Disposition.REJECTED and found.reason == earlier.reason:
+            self._require_transaction()
+            found = Found(Disposition.REJECTED, f"internal error: {type(error).__name__}", Outcome(_internal()))
+        if earlier is not None and found.disposition in _REFUSED and found.reason[:MOST_REASON] == earlier.reason:
             return batch.note_duplicate(block, digest, header, earlier)
         return self._answer(block, digest, header, message, found, batch)
 
@@ -172,10 +137,10 @@ class Pipeline:
         digest: bytes,
         header: Header | None,
         message: Message | None,
-        found: _Found,
-        batch: _Batch,
+        found: Found,
+        batch: Batch,
     ) -> Reply:
-        if block.is_answered:
+        if block.is_answered or block.replay_of is not None:  # a replay's answer is for when the sender repeats it
             acks = build_acks(
                 header,
                 found.outcome,
@@ -189,30 +154,28 @@ class Pipeline:
             kept = ""
         else:
             applied = found.disposition is not Disposition.IGNORED
-            kept = kept_text(message, self._keeps[self._mapping_name(block, message)] if applied else None)
+            kept = kept_text(message, self._keeps.get(self._mapping_name(block, message)) if applied else None)
             if message.charset_guessed:
                 batch.counts[block.listener, "charset_guessed"] += message.charset != "utf-8"
         return batch.note(block, digest, header, found, kept, acks)
 
-    def _earlier(self, block: Received, message: Message, digest: bytes, batch: _Batch) -> Earlier | None:
-        """Return the block that this one repeats. Raises MessageError 205 when its control id may not be reused."""
-        same_id = batch.earlier(message.control_id, message.sending_application, message.sending_facility)
-        for earlier in same_id:
-            if earlier.digest == digest and not earlier.reason.startswith("internal error"):
-                return earlier
-        if any(earlier.digest != digest for earlier in same_id):
+    def _check_reuse(
+        self, block: Received, same_id: Sequence[Earlier], digest: bytes, batch: Batch, *, is_new: bool
+    ) -> None:
+        """Raise MessageError 205 when a control id was used for another message and may not be; else count it."""
+        # What was refused or came in half has used up nothing: senders mend a message and send it under its old id.
+        if any(earlier.digest != digest and earlier.disposition in _ACCEPTED for earlier in same_id):
             if self.setup.policies[block.listener].refuse_reused_control_id:
                 text = "this control id was used for another message"
                 raise MessageError(DUPLICATE_KEY, Location("MSH", 1, 10), text)
-            batch.counts[block.listener, "reused_control_id"] += 1
-        return None
+            batch.counts[block.listener, "reused_control_id"] += is_new
 
     def _mapping_name(self, block: Received, message: Message) -> str:
         setup = self.setup
         sender = message.sending_application, message.sending_facility
         return setup.policies[block.listener].mapping or setup.senders.get(sender) or setup.default_mapping
 
-    def _apply(self, block: Received, message: Message, batch: _Batch) -> _Found:
+    def _apply(self, block: Received, message: Message, batch: Batch) -> Found:
         name = self._mapping_name(block, message)
         mapping = self.setup.mappings[name]
         records = apply_mapping(mapping, message)
@@ -231,88 +194,7 @@ class Pipeline:
                 due_on=self.setup.due_on,
                 may_create=not policy.require_account or message.message_type == "ADT",
             )
-        return _Found(Disposition.APPLIED, _replay_reason(block), ACCEPTED, name, account_id)
-
-
-class _Batch:
-    """The rows and counts of one transaction, written together at its end."""
-
-    def __init__(self, store: Store, now: dt.datetime) -> None:
-        self.store = store
-        self.now = now
-        self.now_text = utc_text(now)
-        self.now_order = order_text(now)
-        self.next_id = next_message_id(store)
-        self.counts: Counter[tuple[str, str]] = Counter()
-        self._rows: list[MessageRow] = []
-        self._pending: dict[tuple[str, str, str], list[Earlier]] = {}
-
-    def control_id(self) -> str:
-        """Return the MSH-10 of our answer: the message's id, so that the two are found together."""
-        return f"HB{self.next_id:012}"
-
-    def earlier(self, control_id: str, application: str, facility: str) -> list[Earlier]:
-        """Return what this sender sent before with a control id, in this batch and in the store, newest first."""
-        stored = earlier_messages(self.store, control_id, application, facility)
-        return self._pending.get((control_id, application, facility), []) + stored
-
-    def note_duplicate(self, block: Received, digest: bytes, header: Header | None, earlier: Earlier) -> Reply:
-        """Write down a block that repeats an earlier one; the reply is the earlier one's, byte for byte."""
-        found = _Found(Disposition.DUPLICATE, f"repeats message {earlier.id}", account_id=earlier.account_id)
-        return self._note(block, digest, header, found, "", earlier.ack_code, earlier.reply)
-
-    def note(
-        self, block: Received, digest: bytes, header: Header | None, found: _Found, kept: str, acks: Acks
-    ) -> Reply:
-        """Write down what became of a block and return its reply."""
-        data = b"".join(encode_block(ack) for ack in acks.blocks)
-        return self._note(block, digest, header, found, kept, acks.code, data)
-
-    def _note(
-        self,
-        block: Received,
-        digest: bytes,
-        header: Header | None,
-        found: _Found,
-        kept: str,
-        ack_code: str,
-        data: bytes,
-    ) -> Reply:
-        head = header or Header()
-        mark = head.delimiters.component
-        row = MessageRow(
-            self.next_id,
-            self.now_text,
-            block.listener,
-            head.sending_application.partition(mark)[0],
-            head.sending_facility.partition(mark)[0],
-            head.message_type,
-            head.trigger_event,
-            head.control_id,
-            digest,
-            found.disposition,
-            ack_code,
-            found.reason[:MOST_REASON],
-            found.mapping,
-            found.account_id,
-            kept,
-            block.data if found.disposition is Disposition.UNREADABLE else None,
-            data,
-        )
-        self._rows.append(row)
-        self.counts[block.listener, "received"] += 1
-        self.counts[block.listener, found.disposition] += 1
-        if row.control_id and found.disposition is not Disposition.DUPLICATE:
-            key = row.control_id, row.sending_application, row.sending_facility
-            told = Earlier(row.id, digest, row.disposition, ack_code, row.reason, data, row.account_id)
-            self._pending.setdefault(key, []).insert(0, told)
-        self.next_id += 1
-        return Reply(data, row.id, found.disposition, row.reason, row.message_type, row.control_id)
-
-    def write(self) -> None:
-        """Write all rows and counts."""
-        insert_messages(self.store, self._rows)
-        count(self.store, self.counts)
+        return Found(Disposition.APPLIED, _replay_reason(block), ACCEPTED, name, account_id)
 
 
 def _parse(block: Received) -> Message:
@@ -343,7 +225,7 @@ def _not_stored(block: Received, now: dt.datetime, error: Exception) -> Reply:
     return Reply(data, 0, Disposition.REJECTED, f"not stored: {error}", kind, sent_id)
 
 
-def _unmapped(mapping: Mapping, message: Message, *, refuse: bool) -> _Found:
+def _unmapped(mapping: Mapping, message: Message, *, refuse: bool) -> Found:
     kind, event = message.message_type, message.trigger_event
     if kind not in mapping.types:
         text = "messages of this type are not taken"
@@ -352,4 +234,4 @@ def _unmapped(mapping: Mapping, message: Message, *, refuse: bool) -> _Found:
     if refuse or not defined:
         text = "no mapping uses this event" if defined else "HL7 defines no such event for this type"
         raise MessageError(UNSUPPORTED_EVENT, Location("MSH", 1, 9, 1, 2), text, reject=True)
-    return _Found(Disposition.IGNORED, f"no mapping uses {kind}^{event}")
+    return Found(Disposition.IGNORED, f"no mapping uses {kind}^{event}")

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from hl7bridge.mapping.compile import compile_mapping
 from hl7bridge.mapping.spec import Mapping
 from hl7bridge.message.parse import parse_message
-from hl7bridge.pipeline import Pipeline, Policy, Received, Reply, Setup
+from hl7bridge.batch import Received, Reply
+from hl7bridge.pipeline import Pipeline, Policy, Setup
 from hl7bridge.rules.due import DueDays
 from hl7bridge.rules.spec import compile_rules
 from hl7bridge.shipped import read_shipped, read_shipped_mappings

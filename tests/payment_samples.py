@@ -9,8 +9,9 @@ from hl7bridge.ledger.account import AccountState, new_account
 from hl7bridge.mapping.records import Entry, Patient
 from hl7bridge.payments.message import DestinationForm
 from hl7bridge.payments.payment import Payment, PaymentKind, batch_id
-from hl7bridge.storage.accounts import add_entry, insert_account, insert_patient, read_account
+from hl7bridge.storage.accounts import insert_account, insert_patient, read_account
 from hl7bridge.storage.database import Store, open_store
+from hl7bridge.storage.entries import add_entry
 from hl7bridge.storage.payments import PostedPayment, post_payment
 
 KEY = bytes(range(32))

@@ -20,6 +20,7 @@ from hl7bridge.shipped import read_shipped
 from hl7bridge.storage import accounts as table
 from hl7bridge.storage.database import Store, new_key, open_store, read_key
 from hl7bridge.storage.decisions import Run, run_decisions
+from hl7bridge.storage.entries import add_entry, insert_entries
 from hl7bridge.storage.signals import add_signal
 from hl7bridge.tomlfile import parse_toml
 
@@ -139,7 +140,7 @@ def put_account(
         account_id = table.insert_account(store, state, NOW_TEXT)
         table.write_guarantors(store, account_id, guarantors, "20260301", 1)
         table.write_coverages(store, account_id, coverages, "20260301", 1)
-        table.insert_entries(store, account_id, told, source="TEST|NORTHGATE", recorded_at=NOW_TEXT)
+        insert_entries(store, account_id, told, source="TEST|NORTHGATE", recorded_at=NOW_TEXT)
         for each in signals:
             add_signal(store, account_id, each, NOW_TEXT)
     return account_id
@@ -181,7 +182,7 @@ def pay(store: Store, account_id: int, amount: str) -> None:
     """Record a patient's payment on an account."""
     with store.transaction():
         state = table.read_account(store, account_id)
-        table.add_entry(
+        add_entry(
             store, state, payment(amount, 1), source="TEST|NORTHGATE", recorded_at=NOW_TEXT, due_on=lambda _: None
         )
 

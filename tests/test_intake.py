@@ -10,7 +10,8 @@ from feed_samples import NOW, Feed, adt, code, dft, ft1, generic_mapping, gt1, i
 
 from hl7bridge.intake import event_time, order_text
 from hl7bridge.message.parse import parse_message
-from hl7bridge.storage.accounts import find_account, read_coverages, read_entries, read_guarantors, read_patient
+from hl7bridge.storage.accounts import find_account, read_coverages, read_guarantors, read_patient
+from hl7bridge.storage.entries import read_entries
 
 EARLY, LATE = "20261101080000", "20261102080000"
 NOW_TEXT = order_text(NOW)
@@ -32,7 +33,11 @@ def test_a_registration_and_its_charge_make_an_account_with_a_balance(feed):
     """Account, patient, guarantor, coverage and entry, each from its segment."""
     feed.take(adt("A1", gt1(), in1()), dft("D1", ft1("150.00"), ft1("50.00", "PY", "TTX2", f7="INSPAY")))
     account = account_of(feed)
-    assert (account.charges, account.payments, account.balance) == (Decimal("150.00"), Decimal("50.00"), Decimal("100.00"))
+    assert (account.charges, account.payments, account.balance) == (
+        Decimal("150.00"),
+        Decimal("50.00"),
+        Decimal("100.00"),
+    )
     assert account.insurance_payments == Decimal("50.00")
     assert account.pid_18 == "TACC1"
     assert person_of(feed).family_name == "TESTPATIENT"
@@ -69,7 +74,10 @@ def test_a_late_older_message_fills_what_is_unknown_and_overwrites_nothing(feed)
     (guarantor,) = read_guarantors(feed.store, account.id)
     assert (guarantor.given_name, guarantor.phone) == ("NEWER", "555-0100")
     coverages = read_coverages(feed.store, account.id)
-    assert [(each.company_name, each.plan_type) for each in coverages] == [("NEW INSURANCE", "HMO"), ("SECOND INSURANCE", None)]
+    assert [(each.company_name, each.plan_type) for each in coverages] == [
+        ("NEW INSURANCE", "HMO"),
+        ("SECOND INSURANCE", None),
+    ]
 
 
 def test_entries_of_a_late_message_count_whatever_its_time(feed):
@@ -82,7 +90,9 @@ def test_entries_of_a_late_message_count_whatever_its_time(feed):
 def test_a_newer_message_replaces_clears_and_keeps(feed):
     """A value replaces, two quotes clear, nothing keeps."""
     feed.take(adt("A1", gt1(f6="555-0100", f7="x"), m7=EARLY))
-    feed.take(message("ADT^A08", "A2", pid(f5="TESTPATIENT^BOREAS"), pv1(f20='""', f24="PLAN"), gt1(f6='""', f5=""), m7=LATE))
+    feed.take(
+        message("ADT^A08", "A2", pid(f5="TESTPATIENT^BOREAS"), pv1(f20='""', f24="PLAN"), gt1(f6='""', f5=""), m7=LATE)
+    )
     account = account_of(feed)
     assert (account.financial_class, account.plan_code, account.patient_class) == (None, "PLAN", "O")
     assert person_of(feed).given_name == "BOREAS"
@@ -102,7 +112,10 @@ def test_the_second_of_two_messages_with_one_time_is_the_newer(feed):
 
 def test_a_message_from_the_future_does_not_lock_the_record(feed):
     """A sender's clock that is a year ahead counts as the time of receipt, and the next message is newer."""
-    feed.take(message("ADT^A08", "A1", pid(f15="EN"), pv1(), m7="20271101"), message("ADT^A08", "A2", pid(f15="FR"), pv1(), m7=""))
+    feed.take(
+        message("ADT^A08", "A1", pid(f15="EN"), pv1(), m7="20271101"),
+        message("ADT^A08", "A2", pid(f15="FR"), pv1(), m7=""),
+    )
     assert person_of(feed).language == "FR"
     assert account_of(feed).as_of[:8] == "20261121"
 
@@ -144,7 +157,11 @@ def test_a_person_event_that_tells_nothing_new_makes_nothing_due(feed):
     """And one that is late and fills something does."""
     feed.take(adt("A1", m7=LATE), dft("D1", m7=LATE))
     feed.store.execute("UPDATE accounts SET due_on = NULL")
-    feed.take(message("ADT^A31", "A2", pid(), m7=LATE), message("ADT^A31", "A3", pid(), m7="20261103"), message("ADT^A31", "A4", pid(), m7=EARLY))
+    feed.take(
+        message("ADT^A31", "A2", pid(), m7=LATE),
+        message("ADT^A31", "A3", pid(), m7="20261103"),
+        message("ADT^A31", "A4", pid(), m7=EARLY),
+    )
     assert account_of(feed).due_on is None
     feed.take(message("ADT^A31", "A5", pid(f15="EN", f5="LATER^NAME"), m7=EARLY))
     assert account_of(feed).due_on == dt.date(2026, 11, 21)
@@ -190,13 +207,18 @@ def test_guarantors_and_coverages_are_known_by_their_place(feed):
     feed.take(adt("A1", gt1(), gt1(f3="SECOND^GUARANTOR"), in1(), m7=EARLY))
     feed.take(adt("A2", gt1(f3="FIRST^CHANGED"), m7=LATE), adt("A3", gt1(f3="FIRST^CHANGED"), m7=LATE))
     account = account_of(feed)
-    assert [(each.rank, each.family_name) for each in read_guarantors(feed.store, account.id)] == [(1, "FIRST"), (2, "SECOND")]
+    assert [(each.rank, each.family_name) for each in read_guarantors(feed.store, account.id)] == [
+        (1, "FIRST"),
+        (2, "SECOND"),
+    ]
     assert len(read_coverages(feed.store, account.id)) == 1
 
 
 def test_a_mapping_may_name_the_rank_and_one_that_is_deleted_or_zero_is_the_place(store):
     """GT1-1 says 3: it is the third. Two quotes or 0 say nothing."""
-    feed = Feed(store, generic_mapping(lambda text: text.replace('number = "GT1-2.1"', 'number = "GT1-2.1"\nrank = "GT1-1"')))
+    feed = Feed(
+        store, generic_mapping(lambda text: text.replace('number = "GT1-2.1"', 'number = "GT1-2.1"\nrank = "GT1-1"'))
+    )
     feed.take(adt("A1", gt1(f1="3"), gt1(f1='""'), gt1(f1="0", f2="TGUA9")))
     ranks = [(each.rank, each.number) for each in read_guarantors(store, account_of(feed).id)]
     assert ranks == [(2, "TGUA1"), (3, "TGUA9")]

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from hl7bridge.cli.provenance import Origin
     from hl7bridge.ledger.account import AccountState
     from hl7bridge.mapping.records import Guarantor
-    from hl7bridge.storage.accounts import EntryRow
     from hl7bridge.storage.database import Store
+    from hl7bridge.storage.entries import EntryRow
     from hl7bridge.storage.history import Event
     from hl7bridge.storage.placements import Case
 
@@ -113,7 +113,8 @@ def _read(app: App, number: str, facility: str | None, *, reveal: bool) -> tuple
     """Return all that is shown of an account, and where it came from, read from one moment of the store."""
     from hl7bridge.cli.placing import days
     from hl7bridge.cli.provenance import read_origins
-    from hl7bridge.storage.accounts import find_account, read_entries
+    from hl7bridge.storage.accounts import find_account
+    from hl7bridge.storage.entries import read_entries
     from hl7bridge.storage.history import read_timeline, read_told
     from hl7bridge.storage.placements import read_case
 

@@ -39,7 +39,7 @@ class Site:
         package = str(Path(hl7bridge.__file__).parents[1])
         path = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))
         self._environment = {name: value for name, value in os.environ.items() if name not in _NOT_OURS}
-        self._environment["PYTHONPATH"] = path
+        self._environment |= {"PYTHONPATH": path, "PYTHONIOENCODING": "utf-8"}
 
     def run(self, *arguments: str) -> str:
         """Run a command and return what it prints. Raises BridgeError, with what it said, when it does not exit 0."""
@@ -49,7 +49,7 @@ class Site:
             env=self._environment,
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
             timeout=_COMMAND_SECONDS,
             check=False,
         )

@@ -32,7 +32,7 @@ def run_demo(folder: Path, *, is_kept: bool) -> bool:
     show = Show()
     site = Site(folder)
     with Ehr() as ehr:
-        _prepare(show, site, ehr)
+        _prepare(show, site, ehr, is_kept=is_kept)
         port = free_port()
         site.configure({"127.0.0.1:2575": f"127.0.0.1:{port}"})
         _serve_step(show, site, port)
@@ -46,9 +46,9 @@ def run_demo(folder: Path, *, is_kept: bool) -> bool:
     return is_right
 
 
-def _prepare(show: Show, site: Site, ehr: Ehr) -> None:
+def _prepare(show: Show, site: Site, ehr: Ehr, *, is_kept: bool) -> None:
     show.step("Set up: a configuration, mappings, rules, a key and an encrypted store")
-    show.say(f"in {site.folder}")
+    show.say(f"in {site.folder}" + ("" if is_kept else ", which is removed at the end"))
     show.command("init")
     site.run("init")
     # Decisions are made when the demo says so, not by the clock while it runs.
@@ -120,7 +120,7 @@ class Demo:
         try:
             for event, person, message, remark in feed:
                 exchange = connection.exchange(message)
-                self._replies += exchange.reply is not None
+                self._replies += exchange.reply is not None and exchange.reply.control_id == exchange.control_id
                 answers.append((event, exchange.control_id, person.name, reply_text(exchange), remark))
         finally:
             connection.close()
@@ -218,9 +218,11 @@ class Demo:
 
 
 def _decision(person: Person, row: dict[str, Any] | None) -> tuple[object, ...]:
-    result = row["result"] if row else "not due"
-    rule = row["rule"] if row else None
-    return person.account, person.name, result, rule, person.balance, person.story
+    if row is None:
+        return person.account, person.name, "not due", None, person.balance, person.story
+    # What is placed satisfied the rule's own predicate, the last one; what is not failed at the first.
+    because = row["reasons"][-1 if row["eligible"] else 0]
+    return person.account, person.name, row["result"], row["rule"], row["balance"], because
 
 
 def _is_placed(row: dict[str, Any] | None) -> bool:

@@ -9,8 +9,8 @@ from typing import Any, Final, NamedTuple
 from hl7bridge.errors import ConfigError
 from hl7bridge.mapping.records import Account, Coverage, Guarantor, Patient, Record
 from hl7bridge.mapping.spec import Mapping
-from hl7bridge.storage.accounts import EntryRow
 from hl7bridge.storage.database import Store
+from hl7bridge.storage.entries import EntryRow
 from hl7bridge.storage.history import Sender, Told, read_sender
 from hl7bridge.storage.placements import Case
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from hl7bridge.batch import Received
 from hl7bridge.cli.common import App
 from hl7bridge.errors import NotFoundError, RefusedError
 from hl7bridge.message.charset import find_codec
-from hl7bridge.pipeline import Pipeline, Received, Setup
+from hl7bridge.pipeline import Pipeline, Setup
 from hl7bridge.storage.audit import append_audit
 from hl7bridge.storage.database import Store
 from hl7bridge.storage.messages import Disposition, MessageRow, read_message

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from hl7bridge.assemble import Assembled
+from hl7bridge.batch import Received, Reply
 from hl7bridge.cli.messages import reply_segments
 from hl7bridge.errors import MessageError
 from hl7bridge.ledger.account import AccountState
@@ -17,7 +18,7 @@ from hl7bridge.mapping.records import Records
 from hl7bridge.message.model import Message
 from hl7bridge.message.parse import parse_message
 from hl7bridge.money import ZERO
-from hl7bridge.pipeline import Pipeline, Received, Reply, Setup
+from hl7bridge.pipeline import Pipeline, Setup
 from hl7bridge.placement.state import OPEN
 from hl7bridge.rules.evaluate import Decision, decide
 from hl7bridge.storage.accounts import account_in_facility, read_account

@@ -47,6 +47,12 @@ class Header(NamedTuple):
     charset: str = ""
     codec: str = "utf-8"  # Python's name of what the fields were decoded with
 
+    @property
+    def sender(self) -> tuple[str, str]:
+        """Return MSH-3.1 and MSH-4.1: who sent it."""
+        mark = self.delimiters.component
+        return self.sending_application.partition(mark)[0], self.sending_facility.partition(mark)[0]
+
 
 def split_header(segment: str, separator: str) -> list[str]:
     """Return MSH's fields, index as HL7 numbers them (MSH-1 is the separator), padded to MSH-21."""

@@ -15,9 +15,9 @@ from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from hl7bridge.batch import Received, Reply
 from hl7bridge.errors import SEGMENT_SEQUENCE, ErrorCode, Location, MessageError
 from hl7bridge.net.reactor import reactor
-from hl7bridge.pipeline import Received, Reply
 from hl7bridge.storage.messages import Disposition
 from hl7bridge.wire.mllp import Block, Decoder, Event, Junk, Oversize, Truncated
 

@@ -12,9 +12,10 @@ import structlog
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
+from hl7bridge.batch import Received, Reply
 from hl7bridge.errors import BridgeError
 from hl7bridge.net.reactor import reactor
-from hl7bridge.pipeline import Pipeline, Received, Reply
+from hl7bridge.pipeline import Pipeline
 from hl7bridge.storage.database import DatabaseError, Store
 
 MOST_BLOCKS: Final = 256  # in one transaction: more would make the first of them wait for the last

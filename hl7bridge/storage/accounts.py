@@ -1,15 +1,14 @@
-"""Accounts, patients, guarantors, coverages and entries <-> their tables."""
+"""Accounts, patients, guarantors and coverages <-> their tables."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from decimal import Decimal
+from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
 from hl7bridge.errors import NotFoundError, RefusedError
-from hl7bridge.ledger.account import AccountState, fold_entries
-from hl7bridge.mapping.records import Coverage, Entry, Guarantor, Patient
+from hl7bridge.ledger.account import AccountState
+from hl7bridge.mapping.records import Coverage, Guarantor, Patient
 from hl7bridge.money import from_cents, to_cents
 from hl7bridge.storage.database import Row, Store
 
@@ -40,22 +39,6 @@ _UPDATE_PATIENT: Final = (
     f"UPDATE patients SET as_of = ?, message_id = ?, {', '.join(f'{name} = ?' for name in Patient._fields)}"
     " WHERE id = ?"
 )
-_ENTRY_COLUMNS: Final = (
-    "account_id, kind, amount, payer, service_on, posted_on, code, transaction_id, batch_id, source,"
-    " message_id, payment_id, recorded_at"
-)
-_INSERT_ENTRY: Final = f"INSERT INTO entries ({_ENTRY_COLUMNS}) VALUES ({', '.join('?' * 13)})"
-
-
-class EntryRow(NamedTuple):
-    """A stored entry. ``source`` is the sending application|facility, or ``agency:NAME``."""
-
-    id: int
-    entry: Entry
-    source: str
-    message_id: int | None
-    payment_id: int | None
-    recorded_at: str
 
 
 class StoredPatient(NamedTuple):
@@ -145,7 +128,7 @@ def read_guarantors(store: Store, account_id: int) -> tuple[Guarantor, ...]:
     columns = ", ".join(Guarantor._fields)
     rows = store.execute(f"SELECT {columns} FROM guarantors WHERE account_id = ? ORDER BY rank", (account_id,))
     return tuple(
-        Guarantor(*row)._replace(birth_on=_day(row[6]), deceased=_flag(row[16]), billing_hold=_flag(row[17]))
+        Guarantor(*row)._replace(birth_on=day_of(row[6]), deceased=_flag(row[16]), billing_hold=_flag(row[17]))
         for row in rows
     )
 
@@ -154,7 +137,7 @@ def read_coverages(store: Store, account_id: int) -> tuple[Coverage, ...]:
     """Return an account's coverages, primary first."""
     columns = ", ".join(Coverage._fields)
     rows = store.execute(f"SELECT {columns} FROM coverages WHERE account_id = ? ORDER BY rank", (account_id,))
-    return tuple(Coverage(*row)._replace(effective_on=_day(row[5]), expires_on=_day(row[6])) for row in rows)
+    return tuple(Coverage(*row)._replace(effective_on=day_of(row[5]), expires_on=day_of(row[6])) for row in rows)
 
 
 def write_guarantors(
@@ -191,78 +174,10 @@ def _write_ranked(
     store.executemany(_RANKED[table], [(account_id, *_stored(record), as_of, message_id) for record in records])
 
 
-def entries_by_transaction(
-    store: Store, account_id: int, source: str, transaction_ids: Sequence[str]
-) -> dict[tuple[str, str], Entry]:
-    """Return stored entries of an account and sender by (FT1-2, FT1-3)."""
-    found: dict[tuple[str, str], Entry] = {}
-    for transaction_id in set(transaction_ids):
-        for row in store.execute(
-            "SELECT kind, amount, payer, service_on, posted_on, code, transaction_id, batch_id FROM entries"
-            " WHERE account_id = ? AND source = ? AND transaction_id = ?",
-            (account_id, source, transaction_id),
-        ):
-            found[row[6], row[7]] = _entry(row)
-    return found
-
-
-def insert_entries(
-    store: Store,
-    account_id: int,
-    entries: Iterable[Entry],
-    *,
-    source: str,
-    recorded_at: str,
-    message_id: int | None = None,
-    payment_id: int | None = None,
-) -> None:
-    """Append entries to the ledger; the totals are the caller's to update in the same transaction."""
-    store.executemany(
-        _INSERT_ENTRY,
-        [
-            (
-                account_id, entry.kind, to_cents(entry.amount or Decimal()), entry.payer or "unknown",
-                _day_text(entry.service_on), _day_text(entry.posted_on), _text(entry.code),
-                _text(entry.transaction_id), _text(entry.batch_id) or "", source, message_id, payment_id,
-                recorded_at,
-            )
-            for entry in entries
-        ],
-    )  # fmt: skip
-
-
-def add_entry(
-    store: Store,
-    account: AccountState,
-    entry: Entry,
-    *,
-    source: str,
-    recorded_at: str,
-    due_on: Callable[[AccountState], dt.date | None],
-    payment_id: int | None = None,
-) -> AccountState:
-    """Append one entry, update the account's totals and due day, and return the new state."""
-    insert_entries(store, account.id, [entry], source=source, recorded_at=recorded_at, payment_id=payment_id)
-    state = fold_entries(account, [entry])
-    state = state._replace(due_on=due_on(state))
-    update_account(store, state, recorded_at)
-    return state
-
-
-def read_entries(store: Store, account_id: int) -> Iterator[EntryRow]:
-    """Return an account's entries in the order they were recorded."""
-    for row in store.execute(
-        "SELECT id, source, message_id, payment_id, recorded_at, kind, amount, payer, service_on, posted_on, code,"
-        " transaction_id, batch_id FROM entries WHERE account_id = ? ORDER BY id",
-        (account_id,),
-    ):
-        yield EntryRow(row[0], _entry(row[5:]), row[1], row[2], row[3], row[4])
-
-
 def _account(row: Row) -> AccountState:
     values = list(row)
     for at in _ACCOUNT_DAYS:
-        values[at] = _day(values[at])
+        values[at] = day_of(values[at])
     for at in _ACCOUNT_MONEY:
         values[at] = from_cents(values[at])
     return AccountState._make(values)
@@ -271,19 +186,14 @@ def _account(row: Row) -> AccountState:
 def _account_values(state: AccountState) -> list[Any]:
     values: list[Any] = list(state)
     for at in _ACCOUNT_DAYS:
-        values[at] = _day_text(values[at])
+        values[at] = day_text(values[at])
     for at in _ACCOUNT_MONEY:
         values[at] = to_cents(values[at])
     return values[1:]
 
 
 def _patient(row: Row) -> Patient:
-    return Patient(*row)._replace(birth_on=_day(row[6]), deceased=_flag(row[15]), died_on=_day(row[16]))
-
-
-def _entry(row: Row) -> Entry:
-    day = _day(row[3])
-    return Entry(row[0], from_cents(row[1]), row[2], day, _day(row[4]), row[5], row[6], row[7])
+    return Patient(*row)._replace(birth_on=day_of(row[6]), deceased=_flag(row[15]), died_on=day_of(row[16]))
 
 
 _DATED: Final = {
@@ -301,7 +211,8 @@ def _stored(record: Patient | Guarantor | Coverage) -> list[Any]:
     return values
 
 
-def _day(text: str | None) -> dt.date | None:
+def day_of(text: str | None) -> dt.date | None:
+    """Return the day that a column holds."""
     return None if text is None else dt.date.fromisoformat(text)
 
 
@@ -309,9 +220,6 @@ def _flag(number: int | None) -> bool | None:
     return None if number is None else bool(number)
 
 
-def _day_text(day: dt.date | None) -> str | None:
+def day_text(day: dt.date | None) -> str | None:
+    """Return a day as a column holds it."""
     return None if day is None else day.isoformat()
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) else None

@@ -95,6 +95,8 @@ class Store:
     @contextmanager
     def savepoint(self) -> Iterator[None]:
         """Undo what the block wrote when it raises, and nothing else of the transaction."""
+        if not self.connection.in_transaction:  # there it would be a transaction of its own, and commit
+            raise StoreError(f"{self.path}: there is no transaction")
         self.execute("SAVEPOINT one")
         try:
             yield

@@ -9,8 +9,8 @@ from typing import Final, NamedTuple
 from hl7bridge.delivery.delivery import DeliveryStatus
 from hl7bridge.money import ZERO, cents_text, money_text
 from hl7bridge.rules.evaluate import HOLDS
-from hl7bridge.storage.accounts import read_entries
 from hl7bridge.storage.database import Store
+from hl7bridge.storage.entries import read_entries
 from hl7bridge.storage.placements import decode_reasons
 
 _KINDS: Final = {"CG": "charge", "CD": "credit", "PY": "payment", "AJ": "adjustment", "CO": "copay"}

@@ -110,6 +110,12 @@ def list_messages(store: Store, *, disposition: str | None, limit: int) -> Itera
     return store.dicts(f"{_LIST}{where} ORDER BY m.id DESC{limits}", [*parameters, *([limit] if limit else [])])
 
 
+def read_digest(store: Store, message_id: int) -> bytes | None:
+    """Return what tells a stored block's content from others, or None."""
+    row = store.row("SELECT digest FROM messages WHERE id = ?", (message_id,))
+    return None if row is None else row[0]
+
+
 def read_message(store: Store, message_id: int) -> MessageRow | None:
     """Return one stored block, or None."""
     row = store.row(f"SELECT {', '.join(MessageRow._fields)} FROM messages WHERE id = ?", (message_id,))

@@ -26,9 +26,10 @@ from hl7bridge.payments.payment import (
     payment_differences,
     transaction_id,
 )
-from hl7bridge.storage.accounts import add_entry, read_patient
+from hl7bridge.storage.accounts import read_patient
 from hl7bridge.storage.database import Store
 from hl7bridge.storage.deliveries import add_delivery
+from hl7bridge.storage.entries import add_entry
 from hl7bridge.times import utc_text
 
 _LIST: Final = """

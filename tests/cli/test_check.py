@@ -265,7 +265,6 @@ def test_files_that_are_no_certificates_or_keys_are_told(tmp_path, config):
     assert len(problems(config)) == 3
 
 
-
 def test_a_field_that_may_not_go_to_an_agency_is_named_with_its_line(config):
     """An agency's fields are checked against the allow-list before anything runs."""
     edit(config, "# fields = [...]", 'fields = ["client_account", "diagnosis"]  #')

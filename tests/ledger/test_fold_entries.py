@@ -31,7 +31,10 @@ def entry(kind, amount, on=JAN, payer="unknown"):
 @given(st.lists(entries, max_size=12), st.randoms(use_true_random=False), st.integers(0, 12))
 def test_the_balance_is_charges_less_payments_less_adjustments_in_any_order(made, random, cut):
     """Whatever arrives, however it is mixed and split over messages, the totals are the sums of the entries."""
-    totals = {kind: sum((each.amount for each in made if each.kind == kind), Decimal()) for kind in "CG CD PY AJ CO".split()}
+    totals = {
+        kind: sum((each.amount for each in made if each.kind == kind), Decimal())
+        for kind in ["CG", "CD", "PY", "AJ", "CO"]
+    }
     state = fold_entries(EMPTY, made)
     assert state.charges == totals["CG"]
     assert state.payments == totals["PY"] + totals["CO"]
@@ -68,13 +71,17 @@ def test_each_kind_has_its_total_and_direction(kind, field):
 
 def test_service_days_are_those_of_charges():
     """The first and the last day of any charge, also of one that is reversed."""
-    state = fold_entries(EMPTY, [entry("CG", "1.00", FEB), entry("CG", "-1.00", JAN), entry("PY", "1.00", dt.date(2025, 1, 1))])
+    state = fold_entries(
+        EMPTY, [entry("CG", "1.00", FEB), entry("CG", "-1.00", JAN), entry("PY", "1.00", dt.date(2025, 1, 1))]
+    )
     assert (state.first_service_on, state.last_service_on) == (JAN, FEB)
 
 
 def test_only_a_payment_of_more_than_nothing_is_payment_activity():
     """A bounced cheque, a payment of zero and an adjustment do not start the ninety days anew."""
-    state = fold_entries(EMPTY, [entry("PY", "5.00", JAN), entry("PY", "-5.00", FEB), entry("CO", "0.00", FEB), entry("AJ", "5.00", FEB)])
+    state = fold_entries(
+        EMPTY, [entry("PY", "5.00", JAN), entry("PY", "-5.00", FEB), entry("CO", "0.00", FEB), entry("AJ", "5.00", FEB)]
+    )
     assert state.last_payment_on == JAN
     assert fold_entries(state, [entry("CO", "5.00", FEB)]).last_payment_on == FEB
 

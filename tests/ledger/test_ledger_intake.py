@@ -63,7 +63,9 @@ def test_a_newer_message_replaces_what_the_account_is_and_an_older_one_only_fill
 def test_an_account_whose_status_is_deleted_is_open():
     """There is no account without a status."""
     told = Account(status=NULL, plan_code=NULL)
-    made = merge_account(ACCOUNT._replace(status="closed", plan_code="P"), told, None, as_of="c", message_id=2, is_newer=True)
+    made = merge_account(
+        ACCOUNT._replace(status="closed", plan_code="P"), told, None, as_of="c", message_id=2, is_newer=True
+    )
     assert (made.status, made.plan_code) == ("open", None)
     late = merge_account(ACCOUNT, Account(plan_code=NULL), None, as_of="a", message_id=2, is_newer=False)
     assert late.plan_code is None
@@ -125,7 +127,9 @@ def test_the_code_of_a_payment_is_kept_and_that_of_a_charge_is_not():
         ("AJ", "X1", "insurance"),
         ("CO", "X1", "insurance"),
     ]
-    nulls = Entry(kind="PY", amount=Decimal(1), payer=NULL, service_on=JAN, posted_on=NULL, code=NULL, transaction_id=NULL)
+    nulls = Entry(
+        kind="PY", amount=Decimal(1), payer=NULL, service_on=JAN, posted_on=NULL, code=NULL, transaction_id=NULL
+    )
     assert complete_entries([nulls])[0][2:] == ("unknown", JAN, None, None, None, None, None, None)
 
 

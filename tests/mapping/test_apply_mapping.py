@@ -206,7 +206,7 @@ def test_a_code_is_looked_up_without_blanks_and_unlisted_codes_take_the_tables_d
 
 
 def test_a_field_without_a_table_is_held_to_its_own_words():
-    """kind may be CG CD PY AJ CO and nothing else."""
+    """Kind may be CG CD PY AJ CO and nothing else."""
     mapping = entry_site('kind = "FT1-6"\namount = "FT1-11"\nservice_on = "FT1-4"')
     assert records(dft("D1", ft1(kind="AJ")), mapping).entries[0].kind == "AJ"
     assert refused(dft("D1", ft1(kind="CHARGE")), mapping) == (

@@ -197,7 +197,7 @@ def test_a_mapping_without_mistakes_compiles():
             'site.toml:26: entry.service_on.invalid: expected "refuse" or "ignore"',
         ),
         ('value = "Y"', "value = true", "site.toml:12: patient.deceased.value: expected text"),
-        ('value = "Y"', 'value = "YES"', "site.toml:12: patient.deceased.value: expected Y or N (table 0136)"),
+        ('value = "Y"', 'value = "MAYBE"', "site.toml:12: patient.deceased.value: expected Y or N (table 0136)"),
         (
             'kind = { from = "FT1-6.1", required = true }',
             'kind = { from = "FT1-1", value = "CHARGE" }',

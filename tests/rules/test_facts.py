@@ -86,9 +86,19 @@ def test_a_bare_account_has_unknown_facts():
         ([charge("9.00", 160), charge("9.00", 40), payment("1.00", 100)], None, "40"),
         ([charge("9.00", 160), payment("1.00", 100), payment("-1.00", 10)], None, "100"),
     ],
-    ids=["service", "discharge alone", "later discharge", "service after discharge", "payment", "service after payment", "reversal is none"],
+    ids=[
+        "service",
+        "discharge alone",
+        "later discharge",
+        "service after discharge",
+        "payment",
+        "service after payment",
+        "reversal is none",
+    ],
 )
-def test_days_without_payment_count_from_the_later_of_payment_and_service_or_else_the_discharge(entries, discharged, days):
+def test_days_without_payment_count_from_the_later_of_payment_and_service_or_else_the_discharge(
+    entries, discharged, days
+):
     """A payment before the last service says nothing about that service; a reversed payment is no payment."""
     assert text(facts(account(entries, discharged_on=discharged)), "days_without_payment") == days
 

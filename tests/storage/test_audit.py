@@ -52,7 +52,7 @@ def test_rows_are_numbered_in_order_and_the_log_is_whole(store):
     newest = next(read_audit(store))
     assert newest == {
         "id": 3,
-        "at": "2026-01-15T15:30:00+00:00",
+        "at": "2026-01-15T15:30:00.000Z",
         "actor": "user:a",
         "action": "accounts.show",
         "subject": "account 2",

@@ -13,7 +13,8 @@ from payment_samples import NOW, PATIENT, TODAY, add_account, make_payment, make
 from hl7bridge.errors import RefusedError, StoreError
 from hl7bridge.message.parse import parse_message
 from hl7bridge.payments.payment import PaymentKind, PaymentStatus
-from hl7bridge.storage.accounts import read_account, read_entries
+from hl7bridge.storage.accounts import read_account
+from hl7bridge.storage.entries import read_entries
 from hl7bridge.storage.payments import list_payments
 
 

@@ -12,7 +12,7 @@ from hl7bridge.errors import MessageError
 from hl7bridge.intake import order_text
 from hl7bridge.message.ack import ACCEPTED, Acks, Outcome
 from hl7bridge.message.header import Header
-from hl7bridge.storage.database import Store
+from hl7bridge.storage.database import Later, Store
 from hl7bridge.storage.messages import (
     Disposition,
     Earlier,
@@ -74,6 +74,7 @@ class Batch:
         self.now_text = utc_text(now)
         self.now_order = order_text(now)
         self.next_id = next_message_id(store)
+        self.later = Later(store)
         self.counts: Counter[tuple[str, str]] = Counter()
         self._rows: list[MessageRow] = []
         self._pending: dict[tuple[str, str, str], list[Earlier]] = {}
@@ -143,6 +144,7 @@ class Batch:
 
     def write(self) -> None:
         """Write all rows and counts."""
+        self.later.write()
         insert_messages(self.store, self._rows)
         count(self.store, self.counts)
 

@@ -14,7 +14,7 @@ from hl7bridge.message.datatypes import parse_timestamp
 from hl7bridge.message.model import Message
 from hl7bridge.rules.due import DueDays
 from hl7bridge.storage import accounts as table
-from hl7bridge.storage.database import Store
+from hl7bridge.storage.database import Later, RowSink, Store
 from hl7bridge.storage.entries import entries_by_transaction, insert_entries
 
 _Ranked = TypeVar("_Ranked", Guarantor, Coverage)
@@ -48,9 +48,23 @@ def _ordered(text: str, zone: dt.tzinfo) -> str | None:
         return None
 
 
+def known_account(store: Store, later: Later, records: Records) -> AccountState | None:
+    """Return the account that a message addresses if it is known, with all that belongs to it on the table.
+
+    To be called outside the message's savepoint: what is written here belongs to messages before it.
+    """
+    told = records.account
+    known = None if told is None else table.account_in_facility(store, str(told.facility), str(told.number))
+    if known is not None:
+        later.write()
+    return known
+
+
 def apply_records(
     store: Store,
+    later: Later,
     records: Records,
+    known: AccountState | None,
     *,
     as_of: str,
     source: str,
@@ -61,7 +75,8 @@ def apply_records(
 ) -> int | None:
     """Store what a message says and return the id of the account it addresses, if any.
 
-    Runs inside the caller's savepoint. Raises MessageError: 204 for an account that is not known and may not be
+    Runs inside the caller's savepoint; ``known`` is what ``known_account`` found before it. What belongs to an account
+    that is new goes to ``later``, last of all, when nothing can fail any more. Raises MessageError: 204 for an account that is not known and may not be
     created, 205 for an entry whose id is known with other content.
     """
     patient_id = None
@@ -70,11 +85,11 @@ def apply_records(
     told = records.account
     if told is None:
         return None
-    known = table.account_in_facility(store, str(told.facility), str(told.number))
     if known is None and not may_create:
         raise MessageError(UNKNOWN_KEY, _ACCOUNT_NUMBER, "this account is not known; send its registration first")
     entries = complete_entries(records.entries)
     state = _told_state(told, known, patient_id, as_of, message_id)
+    sink: RowSink = later if known is None else store
     if known is None:
         fresh = new_entries(entries, {})
         state = fold_entries(state, fresh)
@@ -93,11 +108,11 @@ def apply_records(
         guarantors = _changed(table.read_guarantors(store, account_id), _ranked(records.guarantors), is_newer=is_newer)
         coverages = _changed(table.read_coverages(store, account_id), _ranked(records.coverages), is_newer=is_newer)
     if guarantors:
-        table.write_guarantors(store, account_id, guarantors, as_of, message_id)
+        table.write_guarantors(sink, account_id, guarantors, as_of, message_id)
     if coverages:
-        table.write_coverages(store, account_id, coverages, as_of, message_id)
+        table.write_coverages(sink, account_id, coverages, as_of, message_id)
     if fresh:
-        insert_entries(store, account_id, fresh, source=source, recorded_at=now, message_id=message_id)
+        insert_entries(sink, account_id, fresh, source=source, recorded_at=now, message_id=message_id)
     return account_id
 
 

@@ -17,7 +17,7 @@ from hl7bridge.errors import (
     MessageError,
     StoreError,
 )
-from hl7bridge.intake import apply_records, event_time
+from hl7bridge.intake import apply_records, event_time, known_account
 from hl7bridge.ledger.events import DEFINED_EVENTS
 from hl7bridge.mapping.apply import apply_mapping
 from hl7bridge.mapping.spec import Mapping
@@ -183,10 +183,13 @@ class Pipeline:
         if records is None:
             return _unmapped(mapping, message, refuse=policy.refuse_unmapped)
         zone = self.setup.zone_of(message.sending_facility)
+        known = known_account(self._store, batch.later, records)
         with self._store.savepoint():
             account_id = apply_records(
                 self._store,
+                batch.later,
                 records,
+                known,
                 as_of=event_time(message, zone, batch.now_order),
                 source=f"{message.sending_application}|{message.sending_facility}",
                 message_id=batch.next_id,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import time
+from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
 from hl7bridge.cli.demo_agency import Delivered, read_delivered, write_remittance
 from hl7bridge.cli.demo_ehr import Ehr, reply_text
-from hl7bridge.cli.demo_figures import Seen, build_figures
+from hl7bridge.cli.demo_figures import Figure, Seen, build_figures
 from hl7bridge.cli.demo_people import PEOPLE, Person, all_messages, broken_charge, charges
 from hl7bridge.cli.demo_show import Show
 from hl7bridge.cli.demo_site import CONFIG, Site, free_port
@@ -243,7 +244,11 @@ def _summarize(show: Show, seen: Seen, seconds: float) -> bool:
         right=_MONEY,
     )
     show.say("")
-    figures = list(build_figures(seen))
+    return tell_figures(show, list(build_figures(seen)), seconds)
+
+
+def tell_figures(show: Show, figures: Sequence[Figure], seconds: float) -> bool:
+    """Show what each side says of each figure; return whether all agree."""
     show.table(("figure", "", ""), [(each.name, each.text, "=" if each.is_right else "DIFFERS") for each in figures])
     wrong = [each for each in figures if not each.is_right]
     for each in wrong:

@@ -29,7 +29,8 @@ _ALLOWED: Final[dict[str, frozenset[int]]] = {
     "MRG": frozenset(range(1, 8)),
     "ACC": frozenset({1, 4, 5, 6, 12}),
 }
-_PADDING: Final = [""] * 64
+_PADDING: Final = [""] * 64  # longer than any segment is kept, so that every picked index is there
+_ANY_KEPT: Final = range(1, len(_PADDING))
 # All of MSH-2 to MSH-18 but MSH-8 (security) and MSH-14.
 _PICK_HEADER: Final = itemgetter(2, 3, 4, 5, 6, 7, -1, 9, 10, 11, 12, 13, -1, 15, 16, 17, 18)
 # FT1-7 is "a procedure for charges, or the payment medium for payments": only the latter is kept.
@@ -43,13 +44,15 @@ Pickers = dict[str, Picker]
 
 
 def not_allowed(keeps: Keeps) -> list[tuple[str, int]]:
-    """Return the (segment, field) pairs that a mapping names and the profile does not allow; Z-segments are allowed."""
+    """Return the (segment, field) pairs that a mapping names and the profile does not allow.
+
+    Of Z-segments, which a site makes for itself, every field is allowed that can be kept.
+    """
     return [
         (segment, number)
         for segment, numbers in sorted(keeps.items())
-        if not segment.startswith("Z")
         for number in numbers
-        if number not in _ALLOWED.get(segment, frozenset())
+        if number not in _ALLOWED.get(segment, _ANY_KEPT if segment.startswith("Z") else ())
     ]
 
 
@@ -87,7 +90,12 @@ def kept_text(message: Message, pickers: Pickers | None) -> str:
             continue
         seen[name] = at + 1
         row = pick(rows[at] + _PADDING)
-        if name == "FT1" and len(row) > _FT1_CODE and row[_FT1_KIND].upper() not in _PAYMENT_KINDS:
+        if name == "FT1" and len(row) > _FT1_CODE and not _is_payment(row[_FT1_KIND], message.delimiters.component):
             row = (*row[:_FT1_CODE], "", *row[_FT1_CODE + 1 :])
         kept.append(mark.join(row).rstrip(mark))
     return "\r".join(kept)
+
+
+def _is_payment(kind: str, component: str) -> bool:
+    """Return whether FT1-6 says that FT1-7 is no procedure."""
+    return kind.partition(component)[0].strip().upper() in _PAYMENT_KINDS

@@ -10,7 +10,7 @@ from hl7bridge.errors import NotFoundError, RefusedError
 from hl7bridge.ledger.account import AccountState
 from hl7bridge.mapping.records import Coverage, Guarantor, Patient
 from hl7bridge.money import from_cents, to_cents
-from hl7bridge.storage.database import Row, Store
+from hl7bridge.storage.database import Row, RowSink, Store
 
 _COLUMNS: Final = ", ".join(AccountState._fields)
 _WRITTEN: Final = AccountState._fields[1:]
@@ -81,8 +81,7 @@ def find_account(store: Store, number: str, facility: str | None = None) -> Acco
 
 def insert_account(store: Store, state: AccountState, now: str) -> int:
     """Store a new account and return its id."""
-    cursor = store.execute(_INSERT_ACCOUNT, (*_account_values(state), now, now))
-    return int(cursor.lastrowid)
+    return store.insert(_INSERT_ACCOUNT, (*_account_values(state), now, now))
 
 
 def update_account(store: Store, state: AccountState, now: str) -> None:
@@ -106,8 +105,7 @@ def read_patient(store: Store, patient_id: int | None) -> Patient | None:
 
 def insert_patient(store: Store, patient: Patient, as_of: str, message_id: int) -> int:
     """Store a new patient and return its id."""
-    cursor = store.execute(_INSERT_PATIENT, (as_of, message_id, *_stored(patient)))
-    return int(cursor.lastrowid)
+    return store.insert(_INSERT_PATIENT, (as_of, message_id, *_stored(patient)))
 
 
 def update_patient(store: Store, patient_id: int, patient: Patient, as_of: str, message_id: int) -> None:
@@ -141,15 +139,15 @@ def read_coverages(store: Store, account_id: int) -> tuple[Coverage, ...]:
 
 
 def write_guarantors(
-    store: Store, account_id: int, guarantors: Iterable[Guarantor], as_of: str, message_id: int
+    sink: RowSink, account_id: int, guarantors: Iterable[Guarantor], as_of: str, message_id: int
 ) -> None:
     """Store guarantors by rank, over what was there."""
-    _write_ranked(store, "guarantors", account_id, guarantors, as_of, message_id)
+    _write_ranked(sink, "guarantors", account_id, guarantors, as_of, message_id)
 
 
-def write_coverages(store: Store, account_id: int, coverages: Iterable[Coverage], as_of: str, message_id: int) -> None:
+def write_coverages(sink: RowSink, account_id: int, coverages: Iterable[Coverage], as_of: str, message_id: int) -> None:
     """Store coverages by rank, over what was there."""
-    _write_ranked(store, "coverages", account_id, coverages, as_of, message_id)
+    _write_ranked(sink, "coverages", account_id, coverages, as_of, message_id)
 
 
 def _upsert(table: str, kind: type[Guarantor | Coverage]) -> str:
@@ -164,14 +162,14 @@ _RANKED: Final = {"guarantors": _upsert("guarantors", Guarantor), "coverages": _
 
 
 def _write_ranked(
-    store: Store,
+    sink: RowSink,
     table: str,
     account_id: int,
     records: Iterable[Guarantor | Coverage],
     as_of: str,
     message_id: int,
 ) -> None:
-    store.executemany(_RANKED[table], [(account_id, *_stored(record), as_of, message_id) for record in records])
+    sink.executemany(_RANKED[table], [(account_id, *_stored(record), as_of, message_id) for record in records])
 
 
 def _account(row: Row) -> AccountState:

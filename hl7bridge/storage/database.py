@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import sqlcipher3
 import sqlcipher3.dbapi2 as driver
@@ -43,15 +43,20 @@ class Store:
         self.connection = connection
         self.execute = connection.execute
         self.executemany = connection.executemany
+        self._one = connection.cursor()  # kept: making a cursor for each row costs a fifth of reading it
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
         """Return all rows of a query."""
         return list(self.execute(sql, parameters))
 
     def row(self, sql: str, parameters: Sequence[Any] = ()) -> Row | None:
-        """Return the first row of a query, or None."""
-        found: Row | None = self.execute(sql, parameters).fetchone()
-        return found
+        """Return the first row of a query that finds few, or None."""
+        found: list[Row] = self._one.execute(sql, parameters).fetchall()  # to its end: an open read pins the WAL
+        return found[0] if found else None
+
+    def insert(self, sql: str, parameters: Sequence[Any]) -> int:
+        """Insert one row and return its id."""
+        return int(self._one.execute(sql, parameters).lastrowid)
 
     def dicts(self, sql: str, parameters: Sequence[Any] = ()) -> Iterator[dict[str, Any]]:
         """Return the rows of a query one at a time, as dicts by column name."""
@@ -110,6 +115,34 @@ class Store:
     def close(self) -> None:
         """Close the connection; a transaction that is open is undone."""
         self.connection.close()
+
+
+class RowSink(Protocol):
+    """What takes rows to write: a Store at once, a Later together with others."""
+
+    def executemany(self, sql: str, rows: list[Any], /) -> object:
+        """Take the rows of a statement."""
+
+
+class Later:
+    """Rows that nobody reads before the end of a transaction, written then with one call for each statement."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._rows: dict[str, list[Any]] = {}
+
+    def executemany(self, sql: str, rows: list[Any], /) -> None:
+        """Keep the rows of a statement until ``write``."""
+        if sql in self._rows:
+            self._rows[sql] += rows
+        else:
+            self._rows[sql] = rows
+
+    def write(self) -> None:
+        """Write what was kept, in the order in which the statements first came."""
+        for sql, rows in self._rows.items():
+            self._store.executemany(sql, rows)
+        self._rows.clear()
 
 
 def read_key(path: Path) -> bytes:

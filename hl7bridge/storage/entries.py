@@ -11,7 +11,7 @@ from hl7bridge.ledger.account import AccountState, fold_entries
 from hl7bridge.mapping.records import Entry
 from hl7bridge.money import from_cents, to_cents
 from hl7bridge.storage.accounts import day_of, day_text, update_account
-from hl7bridge.storage.database import Row, Store
+from hl7bridge.storage.database import Row, RowSink, Store
 
 _ENTRY_COLUMNS: Final = (
     "account_id, kind, amount, payer, service_on, posted_on, code, transaction_id, batch_id, source,"
@@ -47,7 +47,7 @@ def entries_by_transaction(
 
 
 def insert_entries(
-    store: Store,
+    sink: RowSink,
     account_id: int,
     entries: Iterable[Entry],
     *,
@@ -57,7 +57,7 @@ def insert_entries(
     payment_id: int | None = None,
 ) -> None:
     """Append entries to the ledger; the totals are the caller's to update in the same transaction."""
-    store.executemany(
+    sink.executemany(
         _INSERT_ENTRY,
         [
             (

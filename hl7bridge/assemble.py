@@ -39,7 +39,9 @@ def assemble(settings: Settings) -> Assembled:
     mappings = _mappings(settings, problems)
     rules = None
     try:
-        rules = compile_rules(read_toml(settings.rules.file))
+        rules_file = read_toml(settings.rules.file)
+        rules = compile_rules(rules_file)
+        problems += rule_agency_problems(settings, rules, rules_file)
     except ConfigError as error:
         problems += error.problems
     problems += agency_field_problems(settings, read_toml(settings.file))
@@ -75,6 +77,17 @@ def mapping_problems(mapping: Mapping, file: TomlFile) -> list[Problem]:
     return [
         Problem(file.file, 1, f"{segment}-{number}", "the privacy profile does not allow this field to be kept")
         for segment, number in not_allowed(mapping.keeps)
+    ]
+
+
+def rule_agency_problems(settings: Settings, rules: Rules, file: TomlFile) -> list[Problem]:
+    """Return a problem for each rule that places with an agency which the settings do not have."""
+    agencies = sorted(each.name for each in settings.agencies)
+    hint = f"there are: {', '.join(agencies)}" if agencies else "there are none"
+    return [
+        file.problem(("rules", index, "agency"), f'no agency is named "{rule.agency}"', hint)
+        for index, rule in enumerate(rules.rules)
+        if rule.agency not in agencies
     ]
 
 

@@ -117,7 +117,7 @@ def _unknown_mappings(subject: Subject, names: Sequence[str]) -> Iterator[Proble
 
 def check_rules(subject: Subject) -> Iterator[Problem]:
     """Compile the rules, and look for agencies that they name and the configuration does not."""
-    from hl7bridge.assemble import read_toml
+    from hl7bridge.assemble import read_toml, rule_agency_problems
     from hl7bridge.rules.spec import compile_rules
 
     if "rules" in subject.unread:
@@ -130,11 +130,7 @@ def check_rules(subject: Subject) -> Iterator[Problem]:
         return
     if "agencies" in subject.unread:
         return
-    agencies = {each.name for each in subject.settings.agencies}
-    for index, rule in enumerate(rules.rules):
-        if rule.agency not in agencies:
-            hint = f"there are: {', '.join(sorted(agencies))}" if agencies else "there are none"
-            yield file.problem(("rules", index, "agency"), f'no agency is named "{rule.agency}"', hint)
+    yield from rule_agency_problems(subject.settings, rules, file)
 
 
 def check_agency_fields(subject: Subject) -> Iterator[Problem]:

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from hl7bridge.errors import RefusedError
+from hl7bridge.errors import ConfigError
 from hl7bridge.money import money_text
 
 if TYPE_CHECKING:
@@ -22,16 +22,15 @@ if TYPE_CHECKING:
 
 
 def load_rules(settings: Settings) -> Rules:
-    """Return the rules in force. Raises ConfigError; RefusedError when they name an agency that is not configured."""
-    from hl7bridge.assemble import read_toml
+    """Return the rules in force. Raises ConfigError, also when they name an agency that is not configured."""
+    from hl7bridge.assemble import read_toml, rule_agency_problems
     from hl7bridge.rules.spec import compile_rules
 
-    rules = compile_rules(read_toml(settings.rules.file))
-    names = [each.name for each in settings.agencies]
-    for agency in rules.agencies:
-        if agency not in names:
-            there = ", ".join(names) or "none"
-            raise RefusedError(f"{settings.rules.file}: agency {agency} is not in {settings.file}; there is {there}")
+    file = read_toml(settings.rules.file)
+    rules = compile_rules(file)
+    problems = rule_agency_problems(settings, rules, file)
+    if problems:
+        raise ConfigError(problems)
     return rules
 
 

@@ -148,7 +148,7 @@ def test_rules_that_name_an_agency_that_is_not_configured_are_refused(config):
     file.write_text(file.read_text().replace('agency = "sample"', 'agency = "smaple"'))
     result = run(config, "decide")
     assert result.exit_code == 1
-    assert "agency smaple is not in" in result.stderr
+    assert 'no agency is named "smaple"' in result.stderr
     with new_key_store(config) as store:
         assert list(list_placements(store)) == []
 

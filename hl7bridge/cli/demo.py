@@ -51,7 +51,10 @@ def _place(folder: Path | None) -> Iterator[Path]:
 @contextmanager
 def _answer_signals() -> Iterator[None]:
     """Have SIGTERM and a closed terminal end the demo as Ctrl-C does: the daemon is stopped, the folder removed."""
-    before = {number: signal.signal(number, _interrupt) for number in _STOPPING}
+    before = {number: signal.getsignal(number) for number in _STOPPING}
+    for number, action in before.items():
+        if action is not signal.SIG_IGN:  # as nohup wants it
+            signal.signal(number, _interrupt)
     try:
         yield
     finally:

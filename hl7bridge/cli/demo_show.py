@@ -40,7 +40,7 @@ class Show:
         self._print(text, "bold red", indent=0)
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: Iterable[str] = ()) -> None:
-        """Show rows; the columns named in ``right`` are figures."""
+        """Show rows; the columns named in ``right`` are figures. The last column takes what room there is."""
         from rich.padding import Padding
         from rich.table import Table
         from rich.text import Text
@@ -48,7 +48,8 @@ class Show:
         table = Table(box=None, pad_edge=False, header_style="bold")
         figures = set(right)
         for column in columns:
-            table.add_column(column, justify="right" if column in figures else "left", overflow="fold")
+            justify: Any = "right" if column in figures else "left"
+            table.add_column(column, justify=justify, overflow="fold", no_wrap=column is not columns[-1])
         for row in rows:
             table.add_row(*(Text(cell_text(value)) for value in row))
         self._console.print(Padding(table, (0, 0, 0, _INDENT), expand=False))

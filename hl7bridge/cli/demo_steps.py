@@ -14,17 +14,21 @@ from hl7bridge.cli.demo_ehr import Ehr, reply_text
 from hl7bridge.cli.demo_figures import Figure, Seen, build_figures
 from hl7bridge.cli.demo_people import PEOPLE, Person, all_messages, broken_charge, charges
 from hl7bridge.cli.demo_show import Show
-from hl7bridge.cli.demo_site import CONFIG, Site, free_port
+from hl7bridge.cli.demo_site import CONFIG, LOG, Site, free_port
 from hl7bridge.errors import BridgeError
 from hl7bridge.money import ZERO, money_text
 
 AGENCY: Final = "sample"
 OUTGOING: Final = f"agencies/{AGENCY}/outgoing"
 REMITTANCE: Final = "remittance.csv"
+_ALL: Final = ("--limit", "0")
+_LOOKS: Final = (("status",), ("accounts", *_ALL), ("placements", *_ALL), ("payments", *_ALL), ("db", "verify"))
 _POST_SECONDS: Final = 60.0  # for all payments to reach the EHR; less than one is usual
+_LATE: Final = dt.time(23, 50)
 _LOOK_SECONDS: Final = 0.05
+_TIME: Final = slice(11, 23)  # of ISO 8601: what is of interest within seconds
 _MONEY: Final = ("charges", "payments", "adjustments", "balance")
-_NAMES: Final = {person.account: person.name for person in PEOPLE}
+_NAMES: Final = {person.account: person.given for person in PEOPLE}
 
 
 def run_demo(folder: Path, *, is_kept: bool) -> bool:
@@ -36,7 +40,7 @@ def run_demo(folder: Path, *, is_kept: bool) -> bool:
         _prepare(show, site, ehr, is_kept=is_kept)
         port = free_port()
         site.configure({"127.0.0.1:2575": f"127.0.0.1:{port}"})
-        _serve_step(show, site, port)
+        _serve_step(show, port)
         with site.daemon():
             demo = Demo(show, site, ehr, port)
             demo.run()
@@ -50,18 +54,24 @@ def run_demo(folder: Path, *, is_kept: bool) -> bool:
 def _prepare(show: Show, site: Site, ehr: Ehr, *, is_kept: bool) -> None:
     show.step("Set up: a configuration, mappings, rules, a key and an encrypted store")
     show.say(f"in {site.folder}" + ("" if is_kept else ", which is removed at the end"))
+    show.say("Commands print tables, and with --json one object a line: what the tables below are made of.")
     show.command("init")
     site.run("init")
-    # Decisions are made when the demo says so, not by the clock while it runs.
-    site.configure({"127.0.0.1:2576": f"127.0.0.1:{ehr.port}", 'run_at = "05:00"': 'run_at = "23:59"'})
+    run_at = quiet_time(dt.datetime.now(dt.UTC).time())
+    site.configure({"127.0.0.1:2576": f"127.0.0.1:{ehr.port}", 'run_at = "05:00"': f'run_at = "{run_at}"'})
     show.command("check")
     show.say(site.run("check").strip())
 
 
-def _serve_step(show: Show, site: Site, port: int) -> None:
+def quiet_time(now: dt.time) -> str:
+    """Return a time of day that does not come while the demo runs: its decisions are made when it says so."""
+    return "12:00" if now >= _LATE else "23:59"
+
+
+def _serve_step(show: Show, port: int) -> None:
     show.step("Start the daemon")
     show.command("serve")
-    show.say(f"listening for the EHR's feed on 127.0.0.1:{port}, logging to {site.folder.name}/daemon.log")
+    show.say(f"listening for the EHR's feed on 127.0.0.1:{port}; its log is {LOG}")
 
 
 class Demo:
@@ -90,14 +100,14 @@ class Demo:
 
     def look(self) -> Seen:
         """Return what every side has now."""
-        rows = self._site.rows
+        status, accounts, placements, payments, checks = (self._site.rows(*arguments) for arguments in _LOOKS)
         return Seen(
             self._replies,
-            rows("status")[0],
-            rows("accounts", "--limit", "0"),
-            rows("placements", "--limit", "0"),
-            rows("payments", "--limit", "0"),
-            rows("db", "verify"),
+            status[0],
+            accounts,
+            placements,
+            payments,
+            checks,
             {person.account: self._ehr.balance(person) for person in PEOPLE},
             self._delivered,
             self._remitted,
@@ -110,22 +120,22 @@ class Demo:
         return self._site.rows(*arguments)
 
     def _feed(self) -> None:
-        self._show.step("The EHR sends its feed over MLLP: registrations (ADT^A04) and charges (DFT^P03)")
+        self._show.step("The EHR sends its feed over MLLP: ADT^A04 registers, DFT^P03 charges")
         now = dt.datetime.now(dt.UTC)
         feed = [(event, person, message, "") for event, person, message in all_messages(now)]
         first = PEOPLE[0]
-        feed.append(("DFT^P03", first, charges(first, "DEMO-D01", now), "sent again: the same reply, counted once"))
-        feed.append(("DFT^P03", first, broken_charge(first, "DEMO-D99", now), "an amount that is no number"))
+        feed.append(("DFT^P03", first, charges(first, "DEMO-D01", now), "(sent again: the same reply, counted once)"))
+        feed.append(("DFT^P03", first, broken_charge(first, "DEMO-D99", now), ""))
         answers: list[tuple[str, ...]] = []
         connection = self._ehr.connect(self._port)
         try:
             for event, person, message, remark in feed:
                 exchange = connection.exchange(message)
                 self._replies += exchange.reply is not None and exchange.reply.control_id == exchange.control_id
-                answers.append((event, exchange.control_id, person.name, reply_text(exchange), remark))
+                answers.append((event, exchange.control_id, person.name, f"{reply_text(exchange)} {remark}"))
         finally:
             connection.close()
-        self._show.table(("event", "control id", "patient", "reply", ""), answers)
+        self._show.table(("event", "control id", "patient", "reply"), answers)
         kept = self._rows("messages", "--disposition", "rejected")
         for row in kept:
             self._show.say(f"kept for a person: message {row['id']}, {row['disposition']}, {row['reason']}")
@@ -140,7 +150,7 @@ class Demo:
 
     def _accounts(self) -> None:
         self._show.step("Accounts: balances from the entries, and what holds each back")
-        rows = self._rows("accounts", "--limit", "0")
+        rows = self._rows("accounts", *_ALL)
         self._show.table(
             ("account", "patient", *_MONEY, "holds"),
             [(row["account"], _NAMES[row["account"]], *(row[name] for name in _MONEY), row["holds"]) for row in rows],
@@ -148,8 +158,8 @@ class Demo:
         )
 
     def _decide(self) -> None:
-        self._show.step("Decide: rules on facts, with a reason for each; what is placed goes to the agency's folder")
-        decided = {row["account"]: row for row in self._rows("decide", "--limit", "0")}
+        self._show.step("Decide: rules on facts; what is placed is written to the agency's folder")
+        decided = {row["account"]: row for row in self._rows("decide", *_ALL)}
         self._show.table(
             ("account", "patient", "result", "rule", "balance", "because"),
             [_decision(person, decided.get(person.account)) for person in PEOPLE],
@@ -165,7 +175,7 @@ class Demo:
                 self._show.say(f"{reason['rule']}: {reason['fact']} wanted {reason['wanted']}, found {reason['found']}")
 
     def _agency(self) -> None:
-        self._show.step("The agency takes its file, and proves it by the trailer's count, total and digest")
+        self._show.step("The agency proves its file by the trailer's count, total and digest")
         self._delivered = read_delivered(self._site.folder / OUTGOING)
         if self._delivered.problems or not self._delivered.trailers:
             raise BridgeError("; ".join(self._delivered.problems) or "the agency's folder holds no file")
@@ -176,7 +186,7 @@ class Demo:
         self._show.table(("account", "patient", "balance"), rows, right=("balance",))
 
     def _collect(self) -> None:
-        self._show.step("The agency collects, and remits: one in full, one in part, a settlement, a bounced cheque")
+        self._show.step("The agency remits: in full, in part, a settlement, a bounced cheque")
         path = self._site.folder / REMITTANCE
         self._lines, self._remitted = write_remittance(path, self._delivered, dt.datetime.now(dt.UTC).date())
         rows = self._rows("payments", "import", REMITTANCE, "--agency", AGENCY)
@@ -184,7 +194,7 @@ class Demo:
         self._show.table(columns, [[row[name] for name in columns] for row in rows], right=("amount",))
 
     def _post(self) -> None:
-        self._show.step("The daemon posts each to the EHR as DFT^P03, and waits for its acknowledgement")
+        self._show.step("The daemon posts each to the EHR as a DFT^P03, which answers AA")
         deadline = time.monotonic() + _POST_SECONDS
         arrived: list[tuple[object, ...]] = []
         while len(arrived) < self._lines:
@@ -195,7 +205,7 @@ class Demo:
         columns = ("control id", "FT1-2", "account", "FT1-6", "FT1-11", "reply")
         self._show.table(columns, arrived, right=("FT1-11",))
         self._wait_until_posted(deadline)
-        rows = self._rows("payments", "--limit", "0")
+        rows = self._rows("payments", *_ALL)
         self._show.say(f"{sum(row['status'] == 'posted' for row in rows)} of {len(rows)} payments are posted")
 
     def _wait_until_posted(self, deadline: float) -> None:
@@ -214,16 +224,16 @@ class Demo:
         self._show.step(f"One account's whole story ({person.name})")
         (account,) = self._rows("accounts", "show", person.account)
         self._show.table(
-            ("at", "what", ""), [(event["at"], event["kind"], event["text"]) for event in account["timeline"]]
+            ("at", "what", ""), [(event["at"][_TIME], event["kind"], event["text"]) for event in account["timeline"]]
         )
 
 
 def _decision(person: Person, row: dict[str, Any] | None) -> tuple[object, ...]:
     if row is None:
-        return person.account, person.name, "not due", None, person.balance, person.story
+        return person.account, person.given, "not due", None, person.balance, person.story
     # What is placed satisfied the rule's own predicate, the last one; what is not failed at the first.
     because = row["reasons"][-1 if row["eligible"] else 0]
-    return person.account, person.name, row["result"], row["rule"], row["balance"], because
+    return person.account, person.given, row["result"], row["rule"], row["balance"], because
 
 
 def _is_placed(row: dict[str, Any] | None) -> bool:
@@ -233,7 +243,7 @@ def _is_placed(row: dict[str, Any] | None) -> bool:
 def _summarize(show: Show, seen: Seen, seconds: float) -> bool:
     """Show the figures; return whether they all foot."""
     show.step("Summary: what every side counted")
-    for arguments in (("status",), ("accounts",), ("placements",), ("payments",), ("db", "verify")):
+    for arguments in _LOOKS:
         show.command(*arguments, "--json")
     show.table(
         ("account", "patient", *_MONEY),

@@ -25,6 +25,7 @@ VALUE_TOO_LONG: Final = ErrorCode("104", "Value too long")
 MOST_WAITING: Final = 64  # blocks of one connection waiting for the writer; then we stop reading it, and drop nothing
 FEWEST_WAITING: Final = 16  # and read on from here
 END_GRACE: Final = 0.3  # seconds after an end byte without its CR until the block counts as complete
+_GRAIN: Final = 0.01  # seconds that a timer may be early by the arithmetic of floats
 _SWEEP: Final = 1.0  # seconds between two looks for connections that went silent
 _log = structlog.get_logger("hl7bridge.listener")
 
@@ -75,6 +76,8 @@ class ListenerProtocol(Protocol):
             reactor.callLater(END_GRACE, self._take_pending)
 
     def _take_pending(self) -> None:
+        if reactor.seconds() - self.heard_at < END_GRACE - _GRAIN:
+            return  # more came since: another look was called for then, if the block still lacks its CR
         for event in self._decoder.take_pending():
             self._take(event)
 

@@ -69,9 +69,7 @@ class Bridge:
         with self.store() as store:
             pipeline = Pipeline(store, setup)
             return [
-                reply
-                for block in blocks
-                for reply in pipeline.receive([Received("ehr", block, fault, answered)], now)
+                reply for block in blocks for reply in pipeline.receive([Received("ehr", block, fault, answered)], now)
             ]
 
     def receive_faulty(self, block, error: MessageError):

@@ -1,0 +1,211 @@
+"""The documents and the program say the same: mappings, rules, HL7, agency files, what is kept.
+
+A test here fails when the program has something that the documents lack, and when they name what it has not.
+"""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from docs_reader import ROOT, fenced, first_names, names, own_text, read, section, table
+
+from hl7bridge import errors
+from hl7bridge.layouts import placements_csv, signals_csv
+from hl7bridge.ledger.events import DEFINED_EVENTS
+from hl7bridge.mapping import compile as mapping_compile
+from hl7bridge.mapping.convert import CONVERTERS
+from hl7bridge.mapping.examples import check_examples
+from hl7bridge.mapping.records import RECORD_TYPES
+from hl7bridge.net.listener import VALUE_TOO_LONG
+from hl7bridge.payments import remittance
+from hl7bridge.privacy import keeping
+from hl7bridge.privacy.sending import SEND_FIELDS
+from hl7bridge.rules import holds as rule_holds
+from hl7bridge.rules.facts import FACTS
+from hl7bridge.rules.signals import SIGNALS
+from hl7bridge.rules.spec import _OPS, Mode, Op, compile_rules
+from hl7bridge.storage.messages import Disposition
+from hl7bridge.tomlfile import parse_toml
+
+# ---- mapping.md -----------------------------------------------------------------------------------------------------
+
+
+def test_every_converter_is_in_the_table_of_converters():
+    """In the order in which the program lists them, or any other."""
+    assert sorted(first_names(section(read("mapping.md"), "Converters"))) == sorted(CONVERTERS)
+
+
+@pytest.mark.parametrize("kind", RECORD_TYPES)
+def test_every_field_of_a_record_is_documented_with_what_it_holds(kind):
+    """The fields that a mapping may name, and no others."""
+    rows = table(section(read("mapping.md"), f"Fields of {kind}"))
+    assert [names(row[0])[0] for row in rows] == list(RECORD_TYPES[kind]._fields)
+    for row in rows:
+        expected = mapping_compile._KINDS.get(names(row[0])[0], "text")
+        assert row[1].split()[0].rstrip(":;,") == expected, row[0]
+        for word in mapping_compile._VOCABULARY.get((kind, names(row[0])[0]), ()):
+            assert f"`{word}`" in row[1]
+
+
+def test_the_fields_of_the_shipped_mapping_come_from_where_the_tables_say():
+    """The last column is the shipped mapping's path."""
+    data = tomllib.loads((ROOT / "mappings" / "generic.toml").read_text(encoding="utf-8"))
+    for kind in RECORD_TYPES:
+        said = {names(row[0])[0]: row[2] for row in table(section(read("mapping.md"), f"Fields of {kind}"))}
+        for field, value in data[kind].items():
+            origin = value["from"] if isinstance(value, dict) else value
+            for path in origin if isinstance(origin, list) else [origin]:
+                assert path in said[field], f"{kind}.{field}"
+
+
+def test_every_key_of_a_mapping_file_is_documented():
+    """Top level and the options of a field."""
+    text = section(read("mapping.md"), "The file")
+    known = set(first_names(text))
+    assert known == mapping_compile._TOP | mapping_compile._FIELD_KEYS | mapping_compile._SOURCE_KEYS
+
+
+def test_the_worked_example_of_a_mapping_compiles_and_its_own_example_holds():
+    """Whoever copies it begins with something that works, and that the privacy profile allows."""
+    (text,) = fenced(read("mapping.md"), "toml")
+    file = parse_toml(text, "docs/mapping.md")
+    mapping = mapping_compile.compile_mapping(file)
+    assert check_examples(mapping, file) == []
+    assert keeping.not_allowed(mapping.keeps) == []
+
+
+# ---- rules.md -------------------------------------------------------------------------------------------------------
+
+
+def test_the_table_of_facts_is_the_programs_own():
+    """Name, kind, comparisons, meaning, source and when it is unknown, word for word."""
+    rows = table(section(read("rules.md"), "Facts"))
+    assert len(rows) == len(FACTS)
+    for row, spec in zip(rows, FACTS.values(), strict=True):
+        values = f": {', '.join(spec.values)}" if spec.values else ""
+        comparisons = [op.value for op in _OPS[spec.type]]
+        assert names(row[0]) == [spec.name]
+        assert names(row[2]) == comparisons
+        assert [row[1], *row[3:]] == [f"{spec.type.value}{values}", spec.meaning, spec.source, spec.unknown]
+
+
+def test_every_comparison_is_documented_for_the_kinds_of_facts_that_take_it():
+    """So that a person can write a predicate from the table alone."""
+    rows = {names(row[0])[0]: row[1] for row in table(section(read("rules.md"), "Predicates"))}
+    assert list(rows) == [op.value for op in Op]
+    for op in Op:
+        takers = {kind.value for kind, ops in _OPS.items() if op in ops}
+        assert set(rows[op.value].split(", ")) == takers
+
+
+def test_the_table_of_signals_is_the_programs_own():
+    """Name, values, the values that hold, and meaning."""
+    rows = table(section(read("rules.md"), "Signals"))
+    expected = [
+        [
+            f"`{spec.name}`",
+            ", ".join(spec.values) or "YYYY-MM-DD",
+            ", ".join(value for value in spec.values if value in spec.holding) or "never",
+            spec.meaning,
+        ]
+        for spec in SIGNALS.values()
+    ]
+    assert rows == expected
+
+
+def test_every_hold_that_the_program_can_name_is_in_the_table_of_holds():
+    """Holds by signals have the signals' names and their own table."""
+    source = Path(rule_holds.__file__).read_text(encoding="utf-8")
+    named = set(re.findall(r'Hold\(\s*"(\w+)"', source)) | {f"account_{status}" for status in rule_holds._CLOSED}
+    told = {name for row in table(section(read("rules.md"), "Holds")) for name in names(row[0])}
+    assert told == named | {"payment_plan", "minor_guarantor"}
+    for status in rule_holds.PLACED_BEFORE:
+        assert status.replace("paid_in_full", "paid") in section(read("rules.md"), "Holds")
+
+
+def test_every_mode_of_a_rule_is_documented_and_the_example_compiles():
+    """The example is a whole rules file."""
+    text = read("rules.md")
+    for mode in Mode:
+        assert f'mode = "{mode.value}"' in text
+    (example,) = fenced(text, "toml")
+    assert compile_rules(parse_toml(example, "docs/rules.md")).rules[0].name == "aged"
+
+
+# ---- hl7.md ---------------------------------------------------------------------------------------------------------
+
+
+def test_every_error_code_is_documented_with_its_text_of_table_0357():
+    """Those of the error tree and the listener's own."""
+    codes = [each for each in vars(errors).values() if isinstance(each, errors.ErrorCode)]
+    expected = sorted((each.code, each.text) for each in [*codes, VALUE_TOO_LONG])
+    assert [tuple(row) for row in table(section(read("hl7.md"), "Error codes"))] == expected
+
+
+def test_every_disposition_is_explained():
+    """Each with the answer that goes with it."""
+    rows = table(own_text(read("hl7.md"), "What is answered to what"))
+    assert [names(row[0])[0] for row in rows] == [each.value for each in Disposition]
+
+
+def test_every_error_code_that_input_can_meet_is_in_the_table_of_bad_input():
+    """The table says for each what the sender gets and what becomes of the block."""
+    text = section(read("hl7.md"), "Bad input")
+    for code, _ in (row for row in table(section(read("hl7.md"), "Error codes"))):
+        assert re.search(rf"\b{code}\b", text), code
+
+
+def test_the_event_that_a_merge_is_refused_or_ignored_by_is_one_that_hl7_defines():
+    """README says that merges are acknowledged and ignored: so they must be defined events that no mapping uses."""
+    mapping = tomllib.loads((ROOT / "mappings" / "generic.toml").read_text(encoding="utf-8"))
+    used = {event.split("^")[1] for event in mapping["events"] if event.startswith("ADT")}
+    for event in ("A18", "A34", "A35", "A36", "A39", "A40", "A41", "A42", "A43"):
+        assert event in DEFINED_EVENTS["ADT"] - used
+
+
+# ---- agency-files.md, privacy.md ------------------------------------------------------------------------------------
+
+
+def test_the_columns_of_placement_files_are_the_allow_list():
+    """Each with whether it is sent when an agency's fields are not chosen."""
+    rows = table(section(read("agency-files.md"), "Columns"))
+    assert [(names(row[0])[0], row[1]) for row in rows] == [
+        (field.name, "yes" if field.usual else "no") for field in SEND_FIELDS.values()
+    ]
+
+
+def test_the_keys_of_the_trailer_are_documented():
+    """In the order in which they stand in the file."""
+    keys = first_names(section(read("agency-files.md"), "The trailer"))
+    assert keys == list(placements_csv.Trailer._fields)
+
+
+@pytest.mark.parametrize(
+    ("heading", "needed", "optional"),
+    [
+        ("Payment files, in", remittance.REQUIRED, remittance.OPTIONAL),
+        ("Signal files, in", signals_csv.REQUIRED, signals_csv.OPTIONAL),
+    ],
+)
+def test_the_columns_of_files_that_come_in_are_documented(heading, needed, optional):
+    """Needed ones and others."""
+    rows = table(section(read("agency-files.md"), heading))
+    told = {names(row[0])[0]: row[1] for row in rows}
+    assert told == dict.fromkeys(needed, "yes") | dict.fromkeys(optional, "no")
+
+
+def numbers_in(cell):
+    """``1-3, 6`` -> {1, 2, 3, 6}."""
+    found = set()
+    for part in cell.split(", "):
+        first, _, last = part.partition("-")
+        found |= set(range(int(first), int(last or first) + 1))
+    return found
+
+
+def test_the_fields_that_may_be_kept_are_those_of_the_privacy_profile():
+    """What the document says is kept at most is what the program keeps at most."""
+    rows = table(section(read("privacy.md"), "What is kept of a message"))
+    told = {row[0]: numbers_in(row[1]) for row in rows if row[0] != "Z-segments"}
+    assert told == keeping._ALLOWED

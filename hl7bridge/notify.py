@@ -10,14 +10,17 @@ _MICROSECONDS = 1_000_000
 
 
 def notify(state: str) -> bool:
-    """Send one state to the service manager; False when there is none that listens."""
+    """Send one state to the service manager; False when there is none that listens. Never an error of ours."""
     address = os.environ.get("NOTIFY_SOCKET")
     if not address:
         return False
     if address.startswith("@"):
         address = f"\0{address[1:]}"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sender:
-        sender.sendto(state.encode(), address)
+        try:
+            sender.sendto(state.encode(), address)
+        except OSError:
+            return False
     return True
 
 

@@ -13,6 +13,7 @@ from hl7bridge.errors import (
     INTERNAL_ERROR,
     UNSUPPORTED_EVENT,
     UNSUPPORTED_TYPE,
+    BridgeError,
     Location,
     MessageError,
     StoreError,
@@ -27,7 +28,7 @@ from hl7bridge.message.model import Message
 from hl7bridge.message.parse import parse_message
 from hl7bridge.privacy.keeping import Pickers, compile_keeps, kept_text
 from hl7bridge.rules.due import DueDays
-from hl7bridge.storage.database import Store
+from hl7bridge.storage.database import DatabaseError, Store
 from hl7bridge.storage.messages import Disposition, Earlier
 from hl7bridge.wire.mllp import encode_block
 
@@ -223,9 +224,11 @@ def _not_stored(block: Received, now: dt.datetime, error: Exception) -> Reply:
     header = read_header(block.data)
     control_id = f"HB{now:%Y%m%d%H%M%S%f}"[:19]
     acks = build_acks(header, Outcome(_internal()), control_id=control_id, now=now)
-    data = b"".join(encode_block(ack) for ack in acks.blocks) if block.is_answered else b""
     kind, sent_id = (header.message_type, header.control_id) if header else ("", "")
-    return Reply(data, 0, Disposition.REJECTED, f"not stored: {error}", kind, sent_id)
+    is_answered = block.is_answered and kind not in _ACKNOWLEDGEMENTS
+    data = b"".join(encode_block(ack) for ack in acks.blocks) if is_answered else b""
+    why = str(error) if isinstance(error, BridgeError | DatabaseError) else type(error).__name__
+    return Reply(data, 0, Disposition.REJECTED, f"not stored: {why}", kind, sent_id)
 
 
 def _unmapped(mapping: Mapping, message: Message, *, refuse: bool) -> Found:

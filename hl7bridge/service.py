@@ -9,6 +9,7 @@ from typing import Any, Final
 import structlog
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
+from twisted.internet.error import CannotListenError
 from twisted.internet.task import LoopingCall
 from twisted.internet.threads import deferToThread
 from twisted.python.failure import Failure
@@ -87,8 +88,9 @@ class Daemon:
             else:
                 tls = ServerTls(settings.tls.certificate, settings.tls.key, settings.tls.client_ca)
                 opened = reactor.listenSSL(port, factory, server_options(tls), backlog=BACKLOG, interface=host)
-        except OSError as error:
-            raise BridgeError(f"listener {settings.name}: cannot listen on {settings.bind}: {error}") from None
+        except CannotListenError as error:
+            why = getattr(error.socketError, "strerror", None) or error.socketError
+            raise BridgeError(f"listener {settings.name}: cannot listen on {settings.bind}: {why}") from None
         self._factories[settings.name] = factory
         self.ports[settings.name] = opened
         address = opened.getHost()
@@ -102,6 +104,7 @@ class Daemon:
         _log.info("stopping")
         for loop in self._loops:
             loop.stop()
+        self._loops.clear()
         closed = [maybeDeferred(port.stopListening) for port in self.ports.values()]
         drained = [factory.drain().addTimeout(DRAIN_SECONDS, reactor) for factory in self._factories.values()]
         done: Deferred[Any] = DeferredList([*closed, *drained], consumeErrors=True)
@@ -115,26 +118,31 @@ class Daemon:
         """Take the files anew for mappings, rules, policies and agencies; on any problem go on as before."""
         notify(reloading())
         try:
-            assembled = self._load()
+            return self._reload()
         except BridgeError as error:
             for line in str(error).splitlines():
                 _log.error("reload_refused", problem=line)
-            notify("READY=1")
             return False
+        finally:
+            notify("READY=1")
+
+    def _reload(self) -> bool:
+        assembled = self._load()
         old, new = self._assembled.settings, assembled.settings
         if (old.listeners, old.destinations, old.store) != (new.listeners, new.destinations, new.store):
             _log.warning("reload_partial", problem="listeners, destinations and store change at the next start")
             policies = {name: assembled.setup.policies.get(name, old_policy)
                         for name, old_policy in self._assembled.setup.policies.items()}  # fmt: skip
-            assembled = assembled._replace(setup=assembled.setup._replace(policies=policies))
+            # A listener that goes at the next start still needs its mapping until then.
+            mappings = {**self._assembled.setup.mappings, **assembled.setup.mappings}
+            assembled = assembled._replace(setup=assembled.setup._replace(policies=policies, mappings=mappings))
         self._assembled = assembled
         self._writer.run(lambda _store: self._pipeline.use(assembled.setup))
         _log.info("reloaded", rules=assembled.rules.version, mappings=sorted(assembled.setup.mappings))
-        notify("READY=1")
         return True
 
     def _repeat(self, call: Callable[[], Any], seconds: float) -> None:
-        loop = LoopingCall(call)
+        loop = LoopingCall(_forgiving, call)
         loop.clock = reactor
         loop.start(seconds)
         self._loops.append(loop)
@@ -177,6 +185,11 @@ class Daemon:
         self._is_placing = False
         self._skip_looks = _RETRY_LOOKS
         _log.error("placements_not_sent", problem=failure.getErrorMessage())
+
+
+def _forgiving(call: Callable[[], Any]) -> Deferred[Any]:
+    """Call and report a failure: a timer whose call fails once, as when the store is busy, would never ring again."""
+    return maybeDeferred(call).addErrback(lambda failure: _log.error("timer_failed", problem=failure.getErrorMessage()))
 
 
 def _link(settings: DestinationSettings) -> Link:

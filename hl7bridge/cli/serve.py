@@ -6,8 +6,9 @@ import logging
 import os
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import click
 
@@ -54,16 +55,26 @@ def _run(assembled: Assembled, open_again: Any, load: Any) -> None:
     from hl7bridge.service import Daemon
 
     daemon = Daemon(assembled, open_again, load)
+    stops: list[int] = []
+
+    def stop(number: int, _frame: object) -> None:
+        if not stops:  # a second SIGTERM, or Ctrl-C once more, does not hurry what is being answered
+            reactor.callFromThread(reactor.stop)
+        stops.append(number)
+
+    # Before the daemon says that it is ready: whoever waits for that may signal at once.
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    signal.signal(signal.SIGHUP, lambda _number, _frame: reactor.callFromThread(daemon.reload))
     daemon.start()
     reactor.addSystemEventTrigger("before", "shutdown", daemon.stop)
-    reactor.callWhenRunning(signal.signal, signal.SIGHUP, lambda _number, _frame: reactor.callFromThread(daemon.reload))
-    reactor.run()
+    reactor.run(installSignalHandlers=False)
 
 
 def _configure_logs() -> None:
     """Log to stderr, through structlog alone; Twisted's own complaints come out the same way."""
     import structlog
-    from twisted.logger import ILogObserver, LogLevel, globalLogPublisher
+    from twisted.logger import ILogObserver, LogLevel, globalLogBeginner
 
     readable = sys.stderr.isatty()
     structlog.configure(
@@ -73,7 +84,7 @@ def _configure_logs() -> None:
             structlog.dev.ConsoleRenderer() if readable else structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(file=cast("TextIO", _Lenient(sys.stderr))),
     )
     log = structlog.get_logger("twisted")
 
@@ -83,7 +94,24 @@ def _configure_logs() -> None:
             # The kind of failure and its place, never its text: that may quote what a sender sent.
             log.error("internal_error", kind=failure.type.__name__ if failure else "", place=_place(failure))
 
-    globalLogPublisher.addObserver(cast("ILogObserver", observe))
+    globalLogBeginner.beginLoggingTo([cast("ILogObserver", observe)], redirectStandardIO=False, discardBuffer=True)
+
+
+class _Lenient:
+    """A stream whose writes may fail: a full disk under the log, or a reader that is gone, must not stop the bridge."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        """Write if that can be done."""
+        with suppress(OSError, ValueError):
+            self._stream.write(text)
+
+    def flush(self) -> None:
+        """Write out what is held back, if that can be done."""
+        with suppress(OSError, ValueError):
+            self._stream.flush()
 
 
 def _place(failure: Any) -> str:

@@ -81,8 +81,9 @@ class Writer:
             with self._store.transaction():
                 results = [self._attempt(item) for item in jobs]
                 replies = self._pipeline.receive_within(blocks, now) if blocks else []
-        except (BridgeError, DatabaseError) as error:
-            _log.error("batch_not_stored", blocks=len(blocks), jobs=len(jobs), error=str(error))
+        except Exception as error:  # noqa: BLE001  (a thread that dies would take every connection with it)
+            why = str(error) if isinstance(error, BridgeError | DatabaseError) else type(error).__name__
+            _log.error("batch_not_stored", blocks=len(blocks), jobs=len(jobs), error=why)
             results = [self._attempt_alone(item) for item in jobs]
             replies = self._pipeline.receive(blocks, now) if blocks else []
         return results, replies
@@ -104,6 +105,9 @@ class Writer:
 
 def _deliver(jobs: list[_JobItem], results: list[Any], blocks: list[_BlockItem], replies: list[Reply]) -> None:
     for block, reply in zip(blocks, replies, strict=True):
-        block.on_reply(reply)
+        try:
+            block.on_reply(reply)
+        except Exception as error:  # noqa: BLE001  (one connection's trouble must not keep others from their replies)
+            _log.error("reply_not_written", message=reply.message_id, kind=type(error).__name__)
     for job, result in zip(jobs, results, strict=True):
         job.done.callback(result)

@@ -10,7 +10,7 @@ import structlog
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from twisted.internet.error import CannotListenError
-from twisted.internet.task import LoopingCall
+from twisted.internet.task import LoopingCall, deferLater
 from twisted.internet.threads import deferToThread
 from twisted.python.failure import Failure
 
@@ -30,6 +30,7 @@ from hl7bridge.placing import decide_and_send, has_work, send_queued
 from hl7bridge.storage.database import Store
 
 DRAIN_SECONDS: Final = 10.0  # for connections to take the replies they are owed when the daemon stops
+_LAST_READ_SECONDS: Final = 0.1  # what senders had sent when we were told to stop is read first
 _LOOK_SECONDS: Final = 0.5  # what the command line queued is acted on within a second
 _CLOCK_SECONDS: Final = 20.0  # between looks at the clock for the day's decisions
 _RETRY_LOOKS: Final = 120  # looks to leave out after agency files could not be written: a minute
@@ -106,13 +107,17 @@ class Daemon:
             loop.stop()
         self._loops.clear()
         closed = [maybeDeferred(port.stopListening) for port in self.ports.values()]
-        drained = [factory.drain().addTimeout(DRAIN_SECONDS, reactor) for factory in self._factories.values()]
-        done: Deferred[Any] = DeferredList([*closed, *drained], consumeErrors=True)
+        done: Deferred[Any] = DeferredList(closed, consumeErrors=True)
+        done.addCallback(lambda _: deferLater(reactor, _LAST_READ_SECONDS, self._drain))
         done.addCallback(lambda _: maybeDeferred(self._senders.stopService))
         done.addCallback(lambda _: deferToThread(self._writer.stop))
         done.addCallback(lambda _: self._store.close())
         done.addCallback(lambda _: _log.info("stopped"))
         return done
+
+    def _drain(self) -> Deferred[Any]:
+        drained = [factory.drain().addTimeout(DRAIN_SECONDS, reactor) for factory in self._factories.values()]
+        return DeferredList(drained, consumeErrors=True)
 
     def reload(self) -> bool:
         """Take the files anew for mappings, rules, policies and agencies; on any problem go on as before."""

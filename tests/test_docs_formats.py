@@ -55,7 +55,8 @@ def test_the_fields_of_the_shipped_mapping_come_from_where_the_tables_say():
         said = {names(row[0])[0]: row[2] for row in table(section(read("mapping.md"), f"Fields of {kind}"))}
         for field, value in data[kind].items():
             origin = value["from"] if isinstance(value, dict) else value
-            for path in origin if isinstance(origin, list) else [origin]:
+            for source in origin if isinstance(origin, list) else [origin]:
+                path = source["path"] if isinstance(source, dict) else source
                 assert path in said[field], f"{kind}.{field}"
 
 

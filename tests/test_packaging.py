@@ -69,19 +69,37 @@ def test_every_dependency_has_a_lowest_and_a_highest_version(requirement):
     assert "<" in requirement or requirement.startswith(ALWAYS_NEWEST)
 
 
-def test_nothing_is_imported_that_is_not_a_declared_dependency():
-    """What comes along with another package may be gone with its next version."""
-    names = {"OpenSSL": "twisted", "zope": "twisted", "service_identity": "twisted", "pydantic_core": "pydantic"}
-    declared = {re.match(r"[\w-]+", each)[0].replace("-", "_") for each in PROJECT["project"]["dependencies"]}
-    imported = set()
-    for path in (ROOT / "hl7bridge").rglob("*.py"):
+# Names that differ from their packages', or that a package brings as part of itself.
+BROUGHT_BY = {"OpenSSL": "twisted", "zope": "twisted", "service_identity": "twisted", "pydantic_core": "pydantic"}
+
+
+def imported_in(folder):
+    """The top-level names that the files of a folder import, but for the standard library and this project."""
+    found = set()
+    for path in (ROOT / folder).rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):
-                imported |= {alias.name.partition(".")[0] for alias in node.names}
-            elif isinstance(node, ast.ImportFrom):
-                imported.add((node.module or "").partition(".")[0])
-    others = {name for name in imported if name not in sys.stdlib_module_names and name != "hl7bridge"}
-    assert {names.get(name, name) for name in others} <= declared
+                found |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                found.add((node.module or "").partition(".")[0])
+    own = {"hl7bridge", "benchmarks", *(path.stem for path in (ROOT / folder).rglob("*.py"))}
+    return {BROUGHT_BY.get(name, name) for name in found - own - set(sys.stdlib_module_names)}
+
+
+def declared(requirements):
+    return {re.match(r"[\w-]+", each)[0].replace("-", "_") for each in requirements}
+
+
+def test_nothing_is_imported_that_is_not_a_declared_dependency():
+    """What comes along with another package may be gone with its next version."""
+    assert imported_in("hl7bridge") <= declared(PROJECT["project"]["dependencies"])
+    assert imported_in("benchmarks") <= declared(PROJECT["project"]["dependencies"])
+
+
+def test_the_tests_need_only_what_the_extra_named_test_installs():
+    """Or the README's second command would stop at the first import on a fresh machine."""
+    extra = PROJECT["project"]["optional-dependencies"]["test"]
+    assert imported_in("tests") <= declared([*PROJECT["project"]["dependencies"], *extra])
 
 
 def test_the_licence_is_the_one_that_is_declared():

@@ -91,7 +91,8 @@ def _first_of(spec: RecordSpec, field: Field, message: Message, row: list[str] |
         if current is not None and path.field < len(current) and current[path.field]:
             at = occurrence if path.segment == spec.each else path.occurrence
             value = _read(field, source, current[path.field], message.delimiters, at)
-            if value is not None:
+            # A null where a fixed value stands for whatever is there is no word against the sources that follow.
+            if value is not None and not (value is NULL and source.value is not None and len(field.sources) > 1):
                 return value
     return None
 

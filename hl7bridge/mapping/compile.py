@@ -231,7 +231,7 @@ def _compile_path(context: _Context, key: tuple[str, str], origin: Any) -> Path 
     try:
         return parse_path(origin)
     except ValueError as error:
-        context.problem(key, f"not a path: {error}", 'for example "PID-18.1" or "FT1-11"')
+        context.problem(key, str(error))
         return None
 
 

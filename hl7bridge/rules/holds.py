@@ -61,7 +61,7 @@ def _people_holds(patient: Patient | None, guarantors: Iterable[Guarantor]) -> I
         yield Hold("deceased", "PID-30", "the patient has died")
     for guarantor in guarantors:
         if guarantor.deceased is True:
-            yield Hold("deceased", "GT1-25", "a guarantor has died")
+            yield Hold("deceased", "GT1-24/25", "a guarantor has died")
         if guarantor.billing_hold is True:
             yield Hold("billing_hold", "GT1-22", "the hospital holds bills to a guarantor")
 

@@ -102,7 +102,7 @@ def test_a_person_event_speaks_of_no_account():
 
 
 def test_an_optional_record_is_left_out_when_it_lacks_what_it_needs():
-    """A registration without an account number is a person only; a charge without one is refused where it is missing."""
+    """A registration without an account number is a person only; a charge without one is refused at its place."""
     assert records(adt(account="")).account is None
     assert refused(dft(account="")) == ("101", "PID-18.1", "account number is required and missing")
 
@@ -320,10 +320,7 @@ def test_a_plain_field_is_what_the_path_says_of_the_message(fields, own_signs):
     patient = apply_mapping(mapping, parsed).patient
     for name, path in paths.items():
         found = parsed.get("PID-11.1" if path == "PID-11" else path)
-        if found is NULL_VALUE:
-            expected = NULL
-        else:
-            expected = None if found is ABSENT else found.strip() or None
+        expected = {NULL_VALUE: NULL, ABSENT: None}.get(found, str(found).strip() or None)
         assert getattr(patient, name) == expected, name
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from feed_samples import GENERIC
+from feed_samples import GENERIC, adt, gt1
 
 from hl7bridge.mapping.compile import compile_mapping
 from hl7bridge.mapping.examples import check_examples
@@ -69,79 +69,52 @@ def test_the_expectations_above_were_found():
     assert len(expectations) >= 15
 
 
+EXPECT = f'message = "{MESSAGE}"\n[examples.expect]\n'
+UNKNOWN = EXPECT.replace("TMRN1", "")
+HINT = '("account.number", "entry[2].amount" or entry = 2)'
+
+
 @pytest.mark.parametrize(
-    ("example", "problem"),
+    ("example", "line", "problem"),
     [
-        ("", "site.toml:11: examples[1]: an example needs a message (message = '''MSH|...''')"),
-        ("message = 5", "site.toml:11: examples[1]: an example needs a message (message = '''MSH|...''')"),
+        ("", 11, ": an example needs a message (message = '''MSH|...''')"),
+        ("message = 5", 11, ": an example needs a message (message = '''MSH|...''')"),
         (
-            f'message = "{MESSAGE}"',
-            'site.toml:11: examples[1]: an example needs what it expects ([examples.expect] then "account.number" = "1")',
+            EXPECT.partition("\n")[0],
+            11,
+            ': an example needs what it expects ([examples.expect] then "account.number" = "1")',
+        ),
+        (EXPECT, 11, ': an example needs what it expects ([examples.expect] then "account.number" = "1")'),
+        (f'{EXPECT}"patient.number" = "X"', 15, ".expect.patient.number: found 'TMRN1', expected 'X'"),
+        (f"{EXPECT}patient = 2", 15, ".expect.patient: made 1, expected 2"),
+        (f'{EXPECT}"patient[2].number" = "X"', 15, ".expect.patient[2].number: made 1 of patient"),
+        (f'{EXPECT}"patient[0].number" = "TMRN1"', 15, ".expect.patient[0].number: made 1 of patient"),
+        (f'{EXPECT}"account.number" = "X"', 15, ".expect.account.number: made 0 of account"),
+        (f'{EXPECT}"patient.colour" = "X"', 15, ".expect.patient.colour: patient has no field colour"),
+        (f'{EXPECT}"pat-ient" = "X"', 15, f".expect.pat-ient: not a record or field {HINT}"),
+        (f"{EXPECT}potato = 1", 15, f".expect.potato: not a record or field {HINT}"),
+        (f'{EXPECT}refused = "PID-3.1"', 15, ".expect.refused: accepted, expected to be refused at PID-3.1"),
+        (f'{UNKNOWN}refused = "PID-7"', 15, ".expect.refused: refused at PID-3.1, expected PID-7"),
+        (
+            f"{UNKNOWN}patient = 1",
+            11,
+            ": refused at PID-3.1: patient number is required and missing (mend the mapping or the example)",
         ),
         (
-            f'message = "{MESSAGE}"\nexpect = {{}}',
-            'site.toml:11: examples[1]: an example needs what it expects ([examples.expect] then "account.number" = "1")',
+            f"{EXPECT.replace('A04', 'A02')}patient = 1",
+            11,
+            ": no event of this mapping takes the message (see [events])",
         ),
         (
-            f'message = "{MESSAGE}"\n[examples.expect]\n"patient.number" = "X"',
-            "site.toml:15: examples[1].expect.patient.number: found 'TMRN1', expected 'X'",
-        ),
-        (
-            f'message = "{MESSAGE}"\n[examples.expect]\n"patient" = 2',
-            "site.toml:15: examples[1].expect.patient: made 1, expected 2",
-        ),
-        (
-            f'message = "{MESSAGE}"\n[examples.expect]\n"patient[2].number" = "X"',
-            "site.toml:15: examples[1].expect.patient[2].number: made 1 of patient",
-        ),
-        (
-            f'message = "{MESSAGE}"\n[examples.expect]\n"patient[0].number" = "TMRN1"',
-            "site.toml:15: examples[1].expect.patient[0].number: made 1 of patient",
-        ),
-        (
-            f'message = "{MESSAGE}"\n[examples.expect]\n"account.number" = "X"',
-            "site.toml:15: examples[1].expect.account.number: made 0 of account",
-        ),
-        (
-            f'message = "{MESSAGE}"\n[examples.expect]\n"patient.colour" = "X"',
-            "site.toml:15: examples[1].expect.patient.colour: patient has no field colour",
-        ),
-        (
-            f'message = "{MESSAGE}"\n[examples.expect]\n"pat-ient" = "X"',
-            "site.toml:15: examples[1].expect.pat-ient: not a record or field "
-            '("account.number", "entry[2].amount" or entry = 2)',
-        ),
-        (
-            f'message = "{MESSAGE}"\n[examples.expect]\npotato = 1',
-            "site.toml:15: examples[1].expect.potato: not a record or field "
-            '("account.number", "entry[2].amount" or entry = 2)',
-        ),
-        (
-            f'message = "{MESSAGE}"\n[examples.expect]\nrefused = "PID-3.1"',
-            "site.toml:15: examples[1].expect.refused: accepted, expected to be refused at PID-3.1",
-        ),
-        (
-            f'message = "{MESSAGE.replace("TMRN1", "")}"\n[examples.expect]\nrefused = "PID-7"',
-            "site.toml:15: examples[1].expect.refused: refused at PID-3.1, expected PID-7",
-        ),
-        (
-            f'message = "{MESSAGE.replace("TMRN1", "")}"\n[examples.expect]\n"patient.number" = "X"',
-            "site.toml:11: examples[1]: refused at PID-3.1: patient number is required and missing "
-            "(mend the mapping or the example)",
-        ),
-        (
-            f'message = "{MESSAGE.replace("A04", "A02")}"\n[examples.expect]\n"patient.number" = "X"',
-            "site.toml:11: examples[1]: no event of this mapping takes the message (see [events])",
-        ),
-        (
-            'message = "PID|1"\n[examples.expect]\n"patient.number" = "X"',
-            "site.toml:11: examples[1]: refused at MSH: a message must begin with MSH (mend the mapping or the example)",
+            f"{EXPECT.replace('MSH|', 'PID|')}patient = 1",
+            11,
+            ": refused at MSH: a message must begin with MSH (mend the mapping or the example)",
         ),
     ],
 )
-def test_an_example_that_is_not_met_says_what_was_found(example, problem):
+def test_an_example_that_is_not_met_says_what_was_found(example, line, problem):
     """With the line of the expectation, or of the example."""
-    assert problems(site(example)) == [problem]
+    assert problems(site(example)) == [f"site.toml:{line}: examples[1]{problem}"]
 
 
 @pytest.mark.parametrize("example", ["refused", "value", "nothing", "kind"])
@@ -165,3 +138,16 @@ def test_examples_that_are_no_list_are_one_problem():
     assert problems('examples = ["later"]\n' + none)[0].startswith(
         "site.toml:1: examples[1]: an example needs a message"
     )
+
+
+def test_a_guarantors_date_of_death_says_so_without_the_flag(feed):
+    """GT1-24 alone is a death, two quotes in it are none, and the flag counts where there is no date."""
+    for number, (died_on, flag, expected) in enumerate(
+        [("20260101", "", 1), ("20260101", "N", 1), ('""', "Y", 1), ('""', "N", 0), ("", "", None)]
+    ):
+        account = f"TACC{number}"
+        feed.take(adt(f"D{number}", gt1(f24=died_on, f25=flag), account=account))
+        row = feed.store.row(
+            "SELECT g.deceased FROM guarantors g JOIN accounts a ON a.id = g.account_id WHERE a.number = ?", (account,)
+        )
+        assert row == (expected,)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from functools import lru_cache
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from hl7bridge.errors import UNKNOWN_KEY, Location, MessageError
 from hl7bridge.ledger.account import AccountState, fold_entries, new_account
@@ -48,6 +48,15 @@ def _ordered(text: str, zone: dt.tzinfo) -> str | None:
         return None
 
 
+class Arrival(NamedTuple):
+    """Where and when records come from: order among messages (``event_time``), sender, message id, time of receipt."""
+
+    as_of: str
+    source: str
+    message_id: int
+    now: str
+
+
 def known_account(store: Store, later: Later, records: Records) -> AccountState | None:
     """Return the account that a message addresses if it is known, with all that belongs to it on the table.
 
@@ -65,20 +74,18 @@ def apply_records(
     later: Later,
     records: Records,
     known: AccountState | None,
-    *,
-    as_of: str,
-    source: str,
-    message_id: int,
-    now: str,
+    arrival: Arrival,
     due_on: DueDays,
+    *,
     may_create: bool,
 ) -> int | None:
     """Store what a message says and return the id of the account it addresses, if any.
 
     Runs inside the caller's savepoint; ``known`` is what ``known_account`` found before it. What belongs to an account
-    that is new goes to ``later``, last of all, when nothing can fail any more. Raises MessageError: 204 for an account that is not known and may not be
-    created, 205 for an entry whose id is known with other content.
+    that is new goes to ``later``, last of all, when nothing can fail any more. Raises MessageError: 204 for an account
+    that is not known and may not be created, 205 for an entry whose id is known with other content.
     """
+    as_of, source, message_id, now = arrival
     patient_id = None
     if records.patient is not None:
         patient_id = _apply_patient(store, records.patient, as_of, message_id, now[:10])

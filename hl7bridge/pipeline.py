@@ -18,7 +18,7 @@ from hl7bridge.errors import (
     MessageError,
     StoreError,
 )
-from hl7bridge.intake import apply_records, event_time, known_account
+from hl7bridge.intake import Arrival, apply_records, event_time, known_account
 from hl7bridge.ledger.events import DEFINED_EVENTS
 from hl7bridge.mapping.apply import apply_mapping
 from hl7bridge.mapping.spec import Mapping
@@ -185,18 +185,13 @@ class Pipeline:
             return _unmapped(mapping, message, refuse=policy.refuse_unmapped)
         zone = self.setup.zone_of(message.sending_facility)
         known = known_account(self._store, batch.later, records)
+        arrival = Arrival(
+            event_time(message, zone, batch.now_order), "|".join(message.header.sender), batch.next_id, batch.now_text
+        )
+        may_create = not policy.require_account or message.message_type == "ADT"
         with self._store.savepoint():
             account_id = apply_records(
-                self._store,
-                batch.later,
-                records,
-                known,
-                as_of=event_time(message, zone, batch.now_order),
-                source=f"{message.sending_application}|{message.sending_facility}",
-                message_id=batch.next_id,
-                now=batch.now_text,
-                due_on=self.setup.due_on,
-                may_create=not policy.require_account or message.message_type == "ADT",
+                self._store, batch.later, records, known, arrival, self.setup.due_on, may_create=may_create
             )
         return Found(Disposition.APPLIED, _replay_reason(block), ACCEPTED, name, account_id)
 

@@ -20,5 +20,7 @@ def store(tmp_path):
 
 @pytest.fixture
 def feed(store):
-    """Return a pipeline on that store, with the shipped mapping and rules."""
-    return Feed(store)
+    """Return a pipeline on that store, with the shipped mapping and rules; after the test its ledger must foot."""
+    made = Feed(store)
+    yield made
+    made.check_footing()

@@ -5,10 +5,10 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable
 
+from hl7bridge.batch import Received, Reply
 from hl7bridge.mapping.compile import compile_mapping
 from hl7bridge.mapping.spec import Mapping
 from hl7bridge.message.parse import parse_message
-from hl7bridge.batch import Received, Reply
 from hl7bridge.pipeline import Pipeline, Policy, Setup
 from hl7bridge.rules.due import DueDays
 from hl7bridge.rules.spec import compile_rules
@@ -135,6 +135,19 @@ class Feed:
     def count(self, table: str) -> int:
         """Return how many rows a table has."""
         return self.store.row(f"SELECT count(*) FROM {table}")[0]
+
+    def check_footing(self) -> None:
+        """Fail unless each account's totals are the sums of its entries, and the counts are those of the rows."""
+        sums = "SELECT coalesce(sum(amount), 0) FROM entries e WHERE e.account_id = a.id AND kind IN"
+        wrong = self.store.rows(
+            f"SELECT number FROM accounts a WHERE charges <> ({sums} ('CG')) OR payments <> ({sums} ('PY', 'CO'))"
+            f" OR adjustments <> ({sums} ('AJ', 'CD'))"
+        )
+        assert wrong == []
+        counted = dict(self.store.rows("SELECT name, sum(value) FROM counters GROUP BY name"))
+        found = dict(self.store.rows("SELECT disposition, count(*) FROM messages GROUP BY disposition"))
+        assert {name: counted.get(name, 0) for name in found} == found
+        assert counted.get("received", 0) == sum(found.values())
 
     def dispositions(self) -> list[str]:
         """Return the disposition of every block, in the order received."""

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import structlog
 from twisted.application.service import MultiService
-from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
+from twisted.internet.defer import Deferred, DeferredList, maybeDeferred, succeed
 from twisted.internet.error import CannotListenError
 from twisted.internet.task import LoopingCall, deferLater
 from twisted.internet.threads import deferToThread
@@ -30,7 +30,9 @@ from hl7bridge.placing import decide_and_send, has_work, send_queued
 from hl7bridge.storage.database import Store
 
 DRAIN_SECONDS: Final = 10.0  # for connections to take the replies they are owed when the daemon stops
-_LAST_READ_SECONDS: Final = 0.1  # what senders had sent when we were told to stop is read first
+# What senders had sent when we were told to stop is taken first: each look accepts, reads, and looks again.
+_LAST_LOOKS: Final = 5
+_LAST_LOOK_SECONDS: Final = 0.02
 _LOOK_SECONDS: Final = 0.5  # what the command line queued is acted on within a second
 _CLOCK_SECONDS: Final = 20.0  # between looks at the clock for the day's decisions
 _RETRY_LOOKS: Final = 120  # looks to leave out after agency files could not be written: a minute
@@ -106,9 +108,10 @@ class Daemon:
         for loop in self._loops:
             loop.stop()
         self._loops.clear()
-        closed = [maybeDeferred(port.stopListening) for port in self.ports.values()]
-        done: Deferred[Any] = DeferredList(closed, consumeErrors=True)
-        done.addCallback(lambda _: deferLater(reactor, _LAST_READ_SECONDS, self._drain))
+        done: Deferred[Any] = succeed(None)
+        for _ in range(_LAST_LOOKS):
+            done.addCallback(lambda _: deferLater(reactor, _LAST_LOOK_SECONDS))
+        done.addCallback(lambda _: self._drain())
         done.addCallback(lambda _: maybeDeferred(self._senders.stopService))
         done.addCallback(lambda _: deferToThread(self._writer.stop))
         done.addCallback(lambda _: self._store.close())
@@ -116,8 +119,9 @@ class Daemon:
         return done
 
     def _drain(self) -> Deferred[Any]:
+        closed = [maybeDeferred(port.stopListening) for port in self.ports.values()]
         drained = [factory.drain().addTimeout(DRAIN_SECONDS, reactor) for factory in self._factories.values()]
-        return DeferredList(drained, consumeErrors=True)
+        return DeferredList([*closed, *drained], consumeErrors=True)
 
     def reload(self) -> bool:
         """Take the files anew for mappings, rules, policies and agencies; on any problem go on as before."""

@@ -128,9 +128,12 @@ def _read(app: App, number: str, facility: str | None, *, reveal: bool) -> tuple
         told = read_told(store, account_id, case.account.patient_id)
         origins = read_origins(store, app.settings.mappings.folder, case, entries, told)
     account = case.account
+    today = days(app.settings, app.now())(account.facility)
+    if account.due_on is not None:
+        account = account._replace(due_on=max(account.due_on, today))  # "at once" is stored as the first day there is
     names = (*_FACTS, *_IDENTIFIERS) if reveal else _FACTS
     return {
-        **_row(case, days(app.settings, app.now())(account.facility)),
+        **_row(case, today),
         **{name: getattr(account, name) for name in names},
         **_people(case, reveal=reveal),
         "timeline": [_event_row(event) for event in timeline],

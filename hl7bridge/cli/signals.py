@@ -130,7 +130,8 @@ def list_signals(app: App, *, account: str, facility: str | None, as_json: bool,
 
 @command.command("names")
 @list_options
-def list_names(*, as_json: bool, limit: int) -> None:
+@common_options
+def list_names(_app: App, *, as_json: bool, limit: int) -> None:
     """Show every signal there is, its values, and which of them keep an account from an agency."""
     from hl7bridge.rules.signals import SIGNALS
 

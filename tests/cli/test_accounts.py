@@ -251,3 +251,10 @@ def test_an_account_that_is_not_there_reveals_nothing_and_logs_nothing(bridge):
     result = bridge.run("accounts", "show", "999")
     assert (result.exit_code, result.stderr) == (1, "hl7bridge: no such account\n")
     assert bridge.audit() == []
+
+
+def test_an_account_that_is_due_at_once_is_due_today(bridge):
+    """However the store marks it: a person is shown a day, and never one that has passed."""
+    assert bridge.run("signals", "set", "5027440", "dispute", "open").exit_code == 0
+    shown = bridge.rows("accounts", "show", "5027440")[0]
+    assert shown["due_on"] == dt.datetime.now(dt.UTC).date().isoformat()

@@ -102,11 +102,6 @@ def test_a_mapping_without_mistakes_compiles():
         ),
         (
             '["account", "entry"]',
-            '["account", "entry", "coverage"]',
-            "site.toml:6: events.DFT^P03.coverage: unknown record (known: account, entry, guarantor, patient)",
-        ),
-        (
-            '["account", "entry"]',
             '["entry"]',
             'site.toml:6: events.DFT^P03: entry, guarantor and coverage belong to an account (add "account")',
         ),

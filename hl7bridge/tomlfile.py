@@ -74,7 +74,8 @@ def _scan_lines(text: str) -> dict[KeyPath, int]:
         header = _HEADER.match(row) if row.startswith("[") else None
         if header:
             table = _table_path(_split_key(header[2])[0], arrays, is_array=bool(header[1]))
-            lines.setdefault(table, number)
+            for end in range(1, len(table) + 1):
+                lines.setdefault(table[:end], number)
             continue
         parts, rest = _split_key(row)
         for end in range(1, len(parts) + 1):

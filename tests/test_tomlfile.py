@@ -155,3 +155,12 @@ def test_a_table_name_that_looks_like_a_comment_costs_a_line_number_and_no_value
     toml = parse_toml('["a] # b"]\nx = 1\n', "x.toml")
     assert toml.data == {"a] # b": {"x": 1}}
     assert toml.line(("a] # b", "x")) == 1
+
+
+def test_a_table_is_found_by_the_first_header_that_names_it():
+    """Also one that only its sub-tables name: a misspelt [tabels.payer] is on its own line, not on line 1."""
+    file = parse_toml('a = 1\n\n[tabels.payer]\nX = "y"\n\n[[rules]]\nname = "b"\n', "f.toml")
+    assert file.line(("tabels",)) == 3
+    assert file.line(("tabels", "payer")) == 3
+    assert file.line(("rules",)) == 6
+    assert file.line(("rules", 0)) == 6

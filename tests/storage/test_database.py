@@ -290,15 +290,3 @@ def test_a_closed_store_leaves_no_transaction(store):
     put(other, "a")
     other.close()
     assert store.row("SELECT 1 FROM meta WHERE key = 'a'") is None
-
-
-def test_a_store_of_a_newer_release_is_not_opened(tmp_path):
-    """An older program must not write to a schema it does not know; it says so and what to do."""
-    path = tmp_path / "store.db"
-    store = open_store(path, bytes(32), create=True)
-    store.execute(
-        "INSERT INTO _sqlite_migrations (migration_set, name, applied_at) VALUES ('hl7bridge', '9999_x', 'n')"
-    )
-    store.close()
-    with pytest.raises(StoreError, match="newer hl7bridge"):
-        open_store(path, bytes(32))

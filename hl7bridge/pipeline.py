@@ -59,6 +59,10 @@ class Setup(NamedTuple):
     zone_of: Callable[[str], dt.tzinfo]
     due_on: DueDays
 
+    def mapping_name(self, listener: str, message: Message) -> str:
+        """Return which mapping reads a message: the listener's own, else the sender's, else the default."""
+        return self.policies[listener].mapping or self.senders.get(message.header.sender) or self.default_mapping
+
 
 class Pipeline:
     """The synchronous path of a message. Used by one thread, with one store."""
@@ -154,8 +158,10 @@ class Pipeline:
         if message is None:
             kept = ""
         else:
-            applied = found.disposition is not Disposition.IGNORED
-            kept = kept_text(message, self._keeps.get(self._mapping_name(block, message)) if applied else None)
+            pickers = None
+            if found.disposition is not Disposition.IGNORED:
+                pickers = self._keeps.get(found.mapping or self.setup.mapping_name(block.listener, message))
+            kept = kept_text(message, pickers)
             if message.charset_guessed:
                 batch.counts[block.listener, "charset_guessed"] += message.charset != "utf-8"
         return batch.note(block, digest, header, found, kept, acks)
@@ -171,13 +177,8 @@ class Pipeline:
                 raise MessageError(DUPLICATE_KEY, Location("MSH", 1, 10), text)
             batch.counts[block.listener, "reused_control_id"] += is_new
 
-    def _mapping_name(self, block: Received, message: Message) -> str:
-        setup = self.setup
-        sender = message.sending_application, message.sending_facility
-        return setup.policies[block.listener].mapping or setup.senders.get(sender) or setup.default_mapping
-
     def _apply(self, block: Received, message: Message, batch: Batch) -> Found:
-        name = self._mapping_name(block, message)
+        name = self.setup.mapping_name(block.listener, message)
         mapping = self.setup.mappings[name]
         records = apply_mapping(mapping, message)
         policy = self.setup.policies[block.listener]

@@ -1,16 +1,19 @@
-"""The day's decisions and the files they make, as the daemon runs them: in a thread, with a connection of its own."""
+"""The day's decisions as the daemon runs them, in a thread with a connection of its own; and the files they make."""
 
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from typing import Final
 from zoneinfo import ZoneInfo
 
 import structlog
 
 from hl7bridge.assemble import Assembled
+from hl7bridge.config import Settings
 from hl7bridge.exchange.outgoing import AgencyFolder, Sending, Sent, send_placements
 from hl7bridge.privacy.sending import compile_fields
+from hl7bridge.rules.spec import Rules
 from hl7bridge.storage.database import Store
 from hl7bridge.storage.decisions import Run, run_decisions
 
@@ -25,18 +28,20 @@ def has_work(store: Store) -> bool:
     return queued is not None or store.row("SELECT 1 FROM agency_files WHERE status = 'writing' LIMIT 1") is not None
 
 
-def send_queued(store: Store, assembled: Assembled, now: dt.datetime) -> list[str]:
-    """Write what is queued to the agencies' folders, and return what could not be written, as lines."""
-    settings = assembled.settings
-    sending = Sending(
-        assembled.rules,
-        lambda facility: assembled.today(facility, now),
-        {each.code: each.name for each in settings.facilities},
-        now,
-        ACTOR,
-    )
+def send_to_agencies(
+    store: Store, settings: Settings, rules: Rules, today_of: Callable[[str], dt.date], now: dt.datetime, actor: str
+) -> Sent:
+    """Write what is queued to the folders of the settings' agencies; RefusedError for a field that may not be sent."""
+    creditors = {each.code: each.name for each in settings.facilities}
     folders = [AgencyFolder(each.name, each.outgoing, compile_fields(each.fields)) for each in settings.agencies]
-    sent = send_placements(store, folders, sending)
+    return send_placements(store, folders, Sending(rules, today_of, creditors, now, actor))
+
+
+def send_queued(store: Store, assembled: Assembled, now: dt.datetime) -> list[str]:
+    """Write what is queued, log what was written, and return what could not be, as lines."""
+    sent = send_to_agencies(
+        store, assembled.settings, assembled.rules, lambda facility: assembled.today(facility, now), now, ACTOR
+    )
     _tell(sent)
     return list(sent.problems)
 

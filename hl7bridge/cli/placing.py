@@ -16,7 +16,7 @@ from hl7bridge.money import money_text
 if TYPE_CHECKING:
     from hl7bridge.cli.common import App
     from hl7bridge.config import Settings
-    from hl7bridge.exchange.outgoing import AgencyFolder, Sent
+    from hl7bridge.exchange.outgoing import Sent
     from hl7bridge.rules.spec import Rules
     from hl7bridge.storage.database import Store
 
@@ -44,25 +44,14 @@ def days(settings: Settings, now: dt.datetime) -> Callable[[str], dt.date]:
     return today_of
 
 
-def agency_folders(settings: Settings) -> list[AgencyFolder]:
-    """Return each agency's folder and fields; raises RefusedError for a field that may not be sent."""
-    from hl7bridge.exchange.outgoing import AgencyFolder
-    from hl7bridge.privacy.sending import compile_fields
-
-    return [AgencyFolder(each.name, each.outgoing, compile_fields(each.fields)) for each in settings.agencies]
-
-
 def send_queued(
     app: App, store: Store, rules: Rules, today_of: Callable[[str], dt.date], *, quiet: bool = False
 ) -> bool:
     """Send what is queued and tell of it; ``quiet`` keeps stdout for data. Return False when something is left."""
-    from hl7bridge.exchange.outgoing import Sending, send_placements
+    from hl7bridge.placing import send_to_agencies
 
-    settings = app.settings
-    creditors = {each.code: each.name for each in settings.facilities}
-    sending = Sending(rules, today_of, creditors, app.now(), app.actor)
-    sent = send_placements(store, agency_folders(settings), sending)
-    _tell(settings, sent, quiet=quiet)
+    sent = send_to_agencies(store, app.settings, rules, today_of, app.now(), app.actor)
+    _tell(app.settings, sent, quiet=quiet)
     return not sent.problems
 
 

@@ -15,7 +15,6 @@ from hl7bridge.errors import MessageError
 from hl7bridge.ledger.account import AccountState
 from hl7bridge.mapping.apply import apply_mapping
 from hl7bridge.mapping.records import Records
-from hl7bridge.message.model import Message
 from hl7bridge.message.parse import parse_message
 from hl7bridge.money import ZERO
 from hl7bridge.pipeline import Pipeline, Setup
@@ -86,12 +85,6 @@ def run_trials(
     return trials
 
 
-def mapping_for(setup: Setup, listener: str, message: Message) -> str:
-    """Return the name of the mapping that reads a message: the listener's, the sender's, or the default."""
-    sender = message.sending_application, message.sending_facility
-    return setup.policies[listener].mapping or setup.senders.get(sender) or setup.default_mapping
-
-
 def _try_one(
     store: Store,
     pipeline: Pipeline,
@@ -137,7 +130,7 @@ def _read_block(setup: Setup, block: Received) -> tuple[str, Records | None]:
         message = parse_message(block.data)
     except MessageError:
         return "", None
-    name = mapping_for(setup, block.listener, message)
+    name = setup.mapping_name(block.listener, message)
     try:
         return name, apply_mapping(setup.mappings[name], message)
     except MessageError:

@@ -7,9 +7,9 @@ from contextlib import suppress
 from typing import Any, Final
 
 from hl7bridge.errors import DATA_TYPE, REQUIRED_FIELD, TABLE_VALUE, Location, MessageError
-from hl7bridge.mapping.convert import STANDARD
 from hl7bridge.mapping.records import NULL, Account, Coverage, Entry, Guarantor, Patient, Record, Records
 from hl7bridge.mapping.spec import Field, Mapping, RecordSpec, Source
+from hl7bridge.message.delimiters import DEFAULT
 from hl7bridge.message.model import Delimiters, Message
 
 _NULL_TEXT: Final = '""'
@@ -63,7 +63,7 @@ def _make_records(spec: RecordSpec, message: Message, *, is_optional: bool, is_u
 def is_usual(message: Message) -> bool:
     """Return whether a message has the standard's delimiters, no escape sequence and no null: most have."""
     text = message.text
-    return message.delimiters[:5] == STANDARD[:5] and '""' not in text and text.find("\\", _AFTER_MSH_2) < 0
+    return message.delimiters[:5] == DEFAULT[:5] and '""' not in text and text.find("\\", _AFTER_MSH_2) < 0
 
 
 def _make_carefully(

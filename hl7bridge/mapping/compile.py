@@ -7,10 +7,11 @@ from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
 from hl7bridge.errors import ConfigError, Problem
-from hl7bridge.mapping.convert import CONVERTERS, STANDARD, WHOLE_FIELD
+from hl7bridge.mapping.convert import CONVERTERS, WHOLE_FIELD
 from hl7bridge.mapping.generate import generate_quick
 from hl7bridge.mapping.records import RECORD_TYPES
 from hl7bridge.mapping.spec import MAPPING_FORMAT, Field, Mapping, RecordSpec, Source, Table
+from hl7bridge.message.delimiters import DEFAULT
 from hl7bridge.message.path import Path, parse_path
 from hl7bridge.tomlfile import TomlFile
 
@@ -218,7 +219,7 @@ def _compile_value(context: _Context, kind: str, name: str, convert: str, value:
     if words and value not in words:
         context.problem(key, f"{name} cannot be that value", "one of: " + ", ".join(sorted(words)))
     try:
-        return CONVERTERS[convert](value, STANDARD)
+        return CONVERTERS[convert](value, DEFAULT)
     except ValueError as error:
         context.problem(key, str(error))
         return None

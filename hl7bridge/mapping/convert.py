@@ -15,12 +15,12 @@ from typing import Any, Final
 
 from hl7bridge.mapping.records import NULL, Null
 from hl7bridge.message.datatypes import parse_amount, parse_date, parse_xtn
+from hl7bridge.message.delimiters import DEFAULT
 from hl7bridge.message.escape import escape, unescape
 from hl7bridge.message.model import Delimiters
 from hl7bridge.money import parse_money
 
 Converter = Callable[[str, Delimiters], Any]
-STANDARD: Final = Delimiters("|", "^", "~", "\\", "&")
 _DOLLARS: Final = ("", "USD")
 _FLAGS: Final = {"Y": True, "N": False, "YES": True, "NO": False}  # the words are not the standard's, and are sent
 _NUMBER: Final = re.compile(r"[+-]?(?:\d{1,15}(?:\.\d{0,15})?|\.\d{1,15})", re.ASCII)
@@ -86,12 +86,12 @@ def convert_phone(text: str, delimiters: Delimiters) -> str | Null:
 
 def convert_field(text: str, delimiters: Delimiters) -> str:
     """The whole field with all repetitions and components, escaped, in the standard's delimiters: for echoes."""
-    if delimiters[:5] == STANDARD[:5]:
+    if delimiters[:5] == DEFAULT[:5]:
         return text
     # An escape names a sign of the sender's: what it stands for is escaped anew, or kept where ours has no need to.
     parts = re.split(f"([{re.escape(delimiters.component + delimiters.repetition + delimiters.subcomponent)}])", text)
     signs = {delimiters.component: "^", delimiters.repetition: "~", delimiters.subcomponent: "&"}
-    parts[::2] = [escape(unescape(part, delimiters), STANDARD) for part in parts[::2]]
+    parts[::2] = [escape(unescape(part, delimiters), DEFAULT) for part in parts[::2]]
     parts[1::2] = [signs[sign] for sign in parts[1::2]]
     return "".join(parts)
 

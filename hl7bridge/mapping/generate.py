@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from hl7bridge.mapping.convert import STANDARD, convert_field, convert_phone, convert_text
+from hl7bridge.mapping.convert import convert_field, convert_phone, convert_text
 from hl7bridge.mapping.records import Record
 from hl7bridge.mapping.spec import Field, Quick, Source
+from hl7bridge.message.delimiters import DEFAULT
 
 
 def generate_quick(record_type: type[Record], each: str | None, fields: tuple[Field, ...]) -> Quick:
@@ -20,7 +21,7 @@ def generate_quick(record_type: type[Record], each: str | None, fields: tuple[Fi
     It returns None when a required value is missing or a code is not in its table, and lets a converter's ValueError
     through; then ``apply`` goes the careful way, which says what is wrong.
     """
-    bound: dict[str, Any] = {"make": record_type, "standard": STANDARD}
+    bound: dict[str, Any] = {"make": record_type, "standard": DEFAULT}
     lines = ["def quick(fields, row):"]
     names = [f"v{position}" for position in range(len(record_type._fields))]
     lines.append(f"    {' = '.join(names)} = None")

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hl7bridge.mapping.convert import CONVERTERS, STANDARD, WHOLE_FIELD, convert_field, convert_money
+from hl7bridge.mapping.convert import CONVERTERS, WHOLE_FIELD, convert_field, convert_money
 from hl7bridge.mapping.records import NULL
 from hl7bridge.message.datatypes import parse_amount
+from hl7bridge.message.delimiters import DEFAULT
 from hl7bridge.message.escape import escape, unescape
 from hl7bridge.message.model import Delimiters
 
@@ -59,7 +60,7 @@ THREE = Delimiters("|", "^", "~", "\\", "")
 )
 def test_a_converter_gives_what_a_person_would_read(converter, text, value):
     """Each converter, in the forms that senders use."""
-    assert CONVERTERS[converter](text, STANDARD) == value
+    assert CONVERTERS[converter](text, DEFAULT) == value
 
 
 @pytest.mark.parametrize(
@@ -98,7 +99,7 @@ def test_a_converter_gives_what_a_person_would_read(converter, text, value):
 def test_what_is_not_of_the_kind_is_refused_and_never_quoted(converter, text):
     """The error says what was expected; the text may be a patient's and is not in it."""
     with pytest.raises(ValueError, match=r"\w") as raised:
-        CONVERTERS[converter](text, STANDARD)
+        CONVERTERS[converter](text, DEFAULT)
     assert len(text) < 3 or text not in str(raised.value)
 
 
@@ -118,12 +119,12 @@ def test_money_without_a_subcomponent_sign_is_read_as_one_component():
 def test_money_is_the_amount_of_the_data_type_whatever_stands_beside_it(text):
     """The short way for the usual forms gives what the data type's own parser gives, or refuses likewise."""
     try:
-        amount = parse_amount(text, STANDARD)
+        amount = parse_amount(text, DEFAULT)
         expected = amount.amount if amount.currency in {None, "USD"} else None
     except ValueError:
         expected = None
     try:
-        found = convert_money(text, STANDARD)
+        found = convert_money(text, DEFAULT)
     except ValueError:
         found = None
     assert found == expected
@@ -149,7 +150,7 @@ def test_every_value_of_a_field_survives_the_change_of_signs(repetitions):
     )
     echoed = convert_field(text, OWN)
     found = [
-        [unescape(part, STANDARD) for part in repetition.split(STANDARD.component)]
-        for repetition in echoed.split(STANDARD.repetition)
+        [unescape(part, DEFAULT) for part in repetition.split(DEFAULT.component)]
+        for repetition in echoed.split(DEFAULT.repetition)
     ]
     assert found == repetitions

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import socket
+import time
 
 import pytest
 from feed_samples import adt, dft, ft1
@@ -25,10 +26,15 @@ def notify_socket(folder):
 
 
 def next_state(notices, prefix):
-    """Return the next notice that begins so; others are passed over."""
-    while not (state := notices.recv(4096).decode()).startswith(prefix):
-        pass
-    return state
+    """Return the next notice that begins so; others are passed over, but not for ever: signs of life do not end."""
+    passed = []
+    until = time.monotonic() + SECONDS
+    while time.monotonic() < until:
+        state = notices.recv(4096).decode()
+        if state.startswith(prefix):
+            return state
+        passed.append(state)
+    raise AssertionError((prefix, passed))
 
 
 def test_sigterm_answers_all_that_was_sent_before_and_then_ends(config):
@@ -66,8 +72,8 @@ def test_the_service_manager_hears_of_readiness_life_reload_and_end(config, tmp_
     notices = notify_socket(tmp_path)
     with notices, RunningDaemon(config, NOTIFY_SOCKET=str(tmp_path / "notify"), WATCHDOG_USEC="200000") as daemon:
         next_state(notices, "READY=1")
-        daemon.signal(signal.SIGHUP)
         next_state(notices, "WATCHDOG=1")
+        daemon.signal(signal.SIGHUP)
         assert "\nMONOTONIC_USEC=" in next_state(notices, "RELOADING=1")
         next_state(notices, "READY=1")
         next_state(notices, "WATCHDOG=1")

@@ -127,6 +127,11 @@ def _policy(listener: ListenerSettings) -> Policy:
         require_account=listener.require_account,
         answer_unasked=listener.unasked == "answer",
         mapping=listener.mapping,
+        parks=listener.error_policy == "park",
+        sequence_protocol=listener.sequence_protocol,
+        application_ack_to=listener.application_ack_to,
+        charset=listener.charset,
+        charset_overrides=listener.charset_for == "all",
     )
 
 

@@ -34,7 +34,8 @@ class Received(NamedTuple):
     """One block as it came.
 
     ``fault`` says why it can never be a message (cut short, too long). ``is_answered`` False: nobody waits for a reply.
-    ``replay_of`` is the id of a stored message that a person sends again.
+    ``replay_of`` is the id of a stored message that a person sends again. ``facilities`` are the values of MSH-4 that
+    the sender's certificate allows; None allows all. ``notes`` are counters of the listener that this block adds to.
     """
 
     listener: str
@@ -42,6 +43,8 @@ class Received(NamedTuple):
     fault: MessageError | None = None
     is_answered: bool = True
     replay_of: int | None = None
+    facilities: frozenset[str] | None = None
+    notes: tuple[str, ...] = ()
 
 
 class Reply(NamedTuple):

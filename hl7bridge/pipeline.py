@@ -45,8 +45,13 @@ class Policy(NamedTuple):
     refuse_reused_control_id: bool = False
     refuse_unmapped: bool = False
     require_account: bool = False
-    answer_unasked: bool = True
+    answer_unasked: bool = False
     mapping: str | None = None
+    parks: bool = False  # what would be refused for what it says is taken, and kept for a person
+    sequence_protocol: bool = False
+    application_ack_to: str | None = None  # the destination of application replies; None: the sender's connection
+    charset: str | None = None  # by its name in table 0211, for a message that names none
+    charset_overrides: bool = False  # and also for one that does
 
 
 class Setup(NamedTuple):

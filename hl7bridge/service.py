@@ -75,15 +75,7 @@ class Daemon:
         _log.info("ready", listeners=len(self.ports), destinations=len(self._assembled.settings.destinations))
 
     def _listen(self, settings: ListenerSettings) -> None:
-        idle = settings.idle_timeout
-        limits = Limits(
-            settings.name,
-            settings.max_block,
-            settings.block_timeout.total_seconds(),
-            None if idle is None else idle.total_seconds(),
-            settings.allow,
-        )
-        factory = ListenerFactory(limits, self._writer.submit)
+        factory = ListenerFactory(_limits(settings), self._writer.submit)
         host, port = settings.bind
         try:
             if settings.tls is None:
@@ -199,6 +191,25 @@ class Daemon:
 def _forgiving(call: Callable[[], Any]) -> Deferred[Any]:
     """Call and report a failure: a timer whose call fails once, as when the store is busy, would never ring again."""
     return maybeDeferred(call).addErrback(lambda failure: _log.error("timer_failed", problem=failure.getErrorMessage()))
+
+
+def _limits(settings: ListenerSettings) -> Limits:
+    idle = settings.idle_timeout
+    return Limits(
+        name=settings.name,
+        most_bytes=settings.max_block,
+        block_seconds=settings.block_timeout.total_seconds(),
+        idle_seconds=None if idle is None else idle.total_seconds(),
+        allow=settings.allow,
+        tolerances=frozenset(settings.tolerate),
+        release=settings.mllp_release,
+        batch_reply=settings.batch_reply,
+        most_connections=settings.max_connections,
+        most_per_peer=settings.max_connections_per_peer,
+        takeover_seconds=settings.takeover_after.total_seconds(),
+        reply_seconds=settings.reply_timeout.total_seconds(),
+        clients={name: frozenset(each) for name, each in settings.tls.clients.items()} if settings.tls else {},
+    )
 
 
 def _link(settings: DestinationSettings) -> Link:

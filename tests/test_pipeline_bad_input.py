@@ -152,8 +152,8 @@ def test_an_acknowledgement_is_ignored_and_never_answered(feed):
         ("AL", "AL", {}, ["CA", "AA"]),
         ("NE", "AL", {}, ["AA"]),
         ("ER", "NE", {}, []),
-        ("NE", "NE", {}, ["AA"]),
-        ("NE", "NE", {"answer_unasked": False}, []),
+        ("NE", "NE", {}, []),
+        ("NE", "NE", {"answer_unasked": True}, ["AA"]),
     ],
 )
 def test_the_sender_gets_the_answers_it_asks_for(store, accept, application, policy, codes):

@@ -15,7 +15,7 @@ _Table = dict[str, Any]
 def problems_across(toml: TomlFile) -> list[Problem]:
     """Return problems between keys: names used twice, plaintext off loopback, half a TLS pair, unclear routes."""
     problems: list[Problem] = []
-    for find in (_names, _ports, _plaintext, _tls, _retry, _routes, _folders):
+    for find in (_names, _ports, _plaintext, _tls, _clients, _ack_routes, _retry, _routes, _folders):
         problems.extend(find(toml))
     return problems
 
@@ -79,6 +79,25 @@ def _tls(toml: TomlFile) -> Iterator[Problem]:
         if isinstance(tls, dict) and ("certificate" in tls) != ("key" in tls):
             given, absent = ("certificate", "key") if "certificate" in tls else ("key", "certificate")
             yield toml.problem(("destinations", index, "tls", given), f"needs {absent} too", "give both, or neither")
+
+
+def _clients(toml: TomlFile) -> Iterator[Problem]:
+    """Find names of clients' certificates where no certificate is asked for."""
+    for index, table in _tables(toml, "listeners"):
+        tls = table.get("tls")
+        if isinstance(tls, dict) and tls.get("clients") and "client_ca" not in tls:
+            path = ("listeners", index, "tls", "clients")
+            yield toml.problem(path, "no certificate is asked for", "give client_ca, the authority that signed them")
+
+
+def _ack_routes(toml: TomlFile) -> Iterator[Problem]:
+    """Find application replies that go to a destination which is not there."""
+    names = [table.get("name") for _, table in _tables(toml, "destinations")]
+    for index, table in _tables(toml, "listeners"):
+        name = table.get("application_ack_to")
+        if isinstance(name, str) and name not in names:
+            hint = f"there are: {', '.join(map(str, names))}" if names else "there are none"
+            yield toml.problem(("listeners", index, "application_ack_to"), f'no destination is named "{name}"', hint)
 
 
 def _retry(toml: TomlFile) -> Iterator[Problem]:

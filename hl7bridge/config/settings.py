@@ -25,6 +25,7 @@ from hl7bridge.config.values import (
     parse_time_of_day,
     parse_time_zone,
 )
+from hl7bridge.message.charset import find_codec
 
 _UNSAFE_IN_HL7 = re.compile(r"[|~\\\x00-\x1f\x7f]")
 _SMALLEST_BLOCK = 1 << 10  # an MSH alone can take this
@@ -78,6 +79,12 @@ def _block_size(text: str) -> int:
     return size
 
 
+def _charset(name: str) -> str:
+    if find_codec(name) is None:
+        raise SettingError("not a character set that is taken here", 'write a name of table 0211, as "8859/1"')
+    return name
+
+
 def _filled(text: str) -> str:
     if not text.strip():
         raise SettingError("expected some text")
@@ -95,9 +102,11 @@ TimeOfDay = Annotated[dt.time, _from_text(parse_time_of_day, 'write "05:00"')]
 AllowedNetwork = Annotated[Network, _from_text(parse_network, 'write "10.2.0.0/16"')]
 Hl7Text = Annotated[str, _from_text(_hl7_text, 'write "TEXT"')]
 Filled = Annotated[str, _from_text(_filled, 'write "TEXT"')]
+Charset = Annotated[str, _from_text(_charset, 'write "8859/1"')]
 Sender = Annotated[str, _from_text(_sender, 'write "APPLICATION|FACILITY"')]
 Names = Annotated[tuple[Filled, ...], BeforeValidator(_list_to_tuple)]
 ProcessingId = Literal["P", "T", "D"]
+Tolerance = Literal["no_start", "unframed", "start_in_data", "bytes_before_msh", "clipped_msh", "several_messages"]
 Sign = Literal["positive", "negative"]
 
 
@@ -120,6 +129,7 @@ class ListenerTls(Section):
     certificate: SettingPath
     key: SettingPath
     client_ca: SettingPath | None = None
+    clients: dict[Filled, Names] = {}  # name on the client's certificate -> MSH-4 it may send for; empty: any
 
 
 class ListenerSettings(Section):
@@ -130,11 +140,23 @@ class ListenerSettings(Section):
     mapping: Name | None = None  # None: chosen by sender
     processing_ids: Annotated[tuple[ProcessingId, ...], BeforeValidator(_list_to_tuple)] = ("P",)
     max_block: BlockSize = 16 << 20
+    tolerate: Annotated[tuple[Tolerance, ...], BeforeValidator(_list_to_tuple)] = ()
+    mllp_release: Literal[1, 2] = 1
+    charset: Charset | None = None  # None: a message that names none is UTF-8, or else Windows-1252
+    charset_for: Literal["blank", "all"] = "blank"
     idle_timeout: Duration | None = None  # None: a quiet connection stays; TCP keep-alive finds a dead one
     block_timeout: Duration = dt.timedelta(seconds=30)
+    reply_timeout: Duration = dt.timedelta(seconds=60)
+    max_connections: int = Field(default=4096, ge=1, le=100_000)
+    max_connections_per_peer: int | None = Field(default=None, ge=1, le=100_000)
+    takeover_after: Duration = dt.timedelta(seconds=60)
+    error_policy: Literal["nak", "park"] = "nak"
     reused_control_id: Literal["accept", "refuse"] = "accept"
     unmapped: Literal["ignore", "refuse"] = "ignore"
-    unasked: Literal["answer", "silent"] = "answer"
+    unasked: Literal["answer", "silent"] = "silent"
+    application_ack_to: Name | None = None  # None: on the sender's own connection
+    sequence_protocol: bool = False
+    batch_reply: Literal["batch", "each"] = "batch"
     require_account: bool = False  # True: a DFT or BAR for an account that no ADT told of is refused (AE 204)
     allow: Annotated[tuple[AllowedNetwork, ...], BeforeValidator(_list_to_tuple)] = ()  # empty: any peer
     plaintext_off_loopback: bool = False

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from ipaddress import IPv4Network, IPv6Network, ip_address
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 import structlog
@@ -33,13 +34,24 @@ Network = IPv4Network | IPv6Network
 
 
 class Limits(NamedTuple):
-    """What one listener bears. Durations are seconds; ``idle`` None keeps a silent connection for ever."""
+    """What one listener bears. Durations are seconds; ``idle_seconds`` None keeps a silent connection for ever.
+
+    ``clients`` maps the names on senders' certificates to the values of MSH-4 they may send; empty asks for none.
+    """
 
     name: str
     most_bytes: int
     block_seconds: float
     idle_seconds: float | None
     allow: Sequence[Network] = ()
+    tolerances: frozenset[str] = frozenset()
+    release: int = 1
+    batch_reply: str = "batch"
+    most_connections: int = 4096
+    most_per_peer: int | None = None
+    takeover_seconds: float = 60.0
+    reply_seconds: float = 60.0
+    clients: Mapping[str, frozenset[str]] = MappingProxyType({})
 
 
 Submit = Callable[[Received, Callable[[Reply], None]], None]

@@ -7,7 +7,7 @@ from typing import Final
 from sqlite_utils import Database, Migrations
 
 migrations: Final = Migrations("hl7bridge")
-NAMES: Final = ("0001_initial",)  # in order; a store that has others was made by a newer release
+NAMES: Final = ("0001_initial", "0002_wire")  # in order; a store that has others was made by a newer release
 SCHEMA_VERSION: Final = len(NAMES)
 
 _INITIAL = """
@@ -267,6 +267,61 @@ CREATE TRIGGER audit_is_never_deleted BEFORE DELETE ON audit
   BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
 """
 
+_WIRE = """
+CREATE TABLE sequences (
+  listener TEXT NOT NULL,
+  application TEXT NOT NULL,
+  facility TEXT NOT NULL,
+  last INTEGER NOT NULL,
+  PRIMARY KEY (listener, application, facility)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE parked (
+  message_id INTEGER PRIMARY KEY REFERENCES messages (id),
+  parked_at TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE loads (
+  id INTEGER PRIMARY KEY,
+  sha256 TEXT NOT NULL,
+  listener TEXT NOT NULL,
+  name TEXT NOT NULL,
+  messages INTEGER NOT NULL,
+  done INTEGER NOT NULL,
+  status TEXT NOT NULL CHECK (status IN ('loading', 'loaded', 'held')),
+  reason TEXT NOT NULL,
+  started_at TEXT NOT NULL,
+  updated_at TEXT NOT NULL,
+  UNIQUE (sha256, listener)
+) STRICT;
+
+CREATE TABLE new_deliveries (
+  id INTEGER PRIMARY KEY,
+  destination TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  control_id TEXT NOT NULL UNIQUE,
+  account_id INTEGER REFERENCES accounts (id),
+  payment_id INTEGER REFERENCES payments (id),
+  message_id INTEGER,
+  content TEXT NOT NULL,
+  status TEXT NOT NULL CHECK (status IN ('queued', 'sending', 'accepted', 'held', 'unknown', 'cancelled')),
+  attempts INTEGER NOT NULL,
+  next_attempt_at TEXT NOT NULL,
+  last_error TEXT NOT NULL,
+  created_at TEXT NOT NULL,
+  finished_at TEXT
+) STRICT;
+INSERT INTO new_deliveries (id, destination, kind, control_id, account_id, payment_id, content, status, attempts,
+    next_attempt_at, last_error, created_at, finished_at)
+  SELECT id, destination, kind, control_id, account_id, payment_id, content, status, attempts,
+    next_attempt_at, last_error, created_at, finished_at FROM deliveries;
+DROP TABLE deliveries;
+ALTER TABLE new_deliveries RENAME TO deliveries;
+CREATE INDEX deliveries_open ON deliveries (destination, id) WHERE status IN ('queued', 'sending');
+CREATE INDEX deliveries_stuck ON deliveries (account_id, id) WHERE status IN
+  ('queued', 'sending', 'held', 'unknown');
+"""
+
 
 def statements(script: str) -> list[str]:
     """Split a script at each semicolon that ends a line."""
@@ -277,4 +332,11 @@ def statements(script: str) -> list[str]:
 def initial(db: Database) -> None:
     """Everything of the first release."""
     for statement in statements(_INITIAL):
+        db.execute(statement)
+
+
+@migrations(name=NAMES[1])
+def wire(db: Database) -> None:
+    """Sequence numbers of senders, messages that wait for a person, loaded files, deliveries that carry no payment."""
+    for statement in statements(_WIRE):
         db.execute(statement)

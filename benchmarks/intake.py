@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -52,8 +53,9 @@ class Row(NamedTuple):
 
 
 class Ratio(NamedTuple):
-    """hl7bridge's medians by python-hl7's at one number of connections: above 1 is more."""
+    """A server's medians by python-hl7's at one number of connections: above 1 is more."""
 
+    server: str
     connections: int
     per_second: float
     p50: float
@@ -84,6 +86,8 @@ def _load(server: Server, connections: int, first: int, chosen: argparse.Namespa
         "warm-up": chosen.warm_up,
     }
     arguments = [f"--{name}={value}" for name, value in options.items()]
+    if server.certificate:
+        arguments.append(f"--ca={server.certificate}")
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.load", *arguments], check=True, stdout=subprocess.PIPE, text=True
     )
@@ -97,30 +101,35 @@ def _medians(name: str, connections: int, results: Sequence[Result]) -> Row:
 
 
 def ratios(rows: Sequence[Row]) -> list[Ratio]:
-    """Return hl7bridge's figures by python-hl7's, for each number of connections."""
+    """Return each other server's figures by python-hl7's, for each number of connections."""
     by_name = {(row.connections, row.server): row for row in rows}
     found: list[Ratio] = []
     for count in dict.fromkeys(row.connections for row in rows):
-        ours, other = by_name[count, _OURS], by_name[count, _PEER]
-        quotients = [
-            getattr(ours, field) / getattr(other, field) if getattr(other, field) else 0.0
-            for field in Ratio._fields[1:]
-        ]
-        found.append(Ratio(count, *quotients))
+        other = by_name[count, _PEER]
+        for row in rows:
+            if row.connections == count and row.server != _PEER:
+                quotients = [
+                    getattr(row, field) / getattr(other, field) if getattr(other, field) else 0.0
+                    for field in Ratio._fields[2:]
+                ]
+                found.append(Ratio(row.server, count, *quotients))
     return found
 
 
 def table(rows: Sequence[Row]) -> Iterator[str]:
-    """Return the lines of a plain table, with a line of ratios under each pair."""
+    """Return the lines of a plain table, with lines of ratios to python-hl7 under each number of connections."""
     yield "connections  server      " + "  ".join(f"{title:>14}" for _, title, _ in _SHOWN)
-    by_count = {ratio.connections: ratio for ratio in ratios(rows)}
-    for count, ratio in by_count.items():
+    found = ratios(rows)
+    for count in dict.fromkeys(row.connections for row in rows):
         for row in rows:
             if row.connections == count:
                 cells = (f"{format(getattr(row, field), form):>14}" for field, _, form in _SHOWN)
                 yield f"{count:>11}  {row.server:<10}  " + "  ".join(cells)
-        shares = (f"x {getattr(ratio, field):.2f}" if field in Ratio._fields else "" for field, _, _ in _SHOWN)
-        yield f"{'':>11}  {'ratio':<10}  " + "  ".join(f"{share:>14}" for share in shares).rstrip()
+        for ratio in found:
+            if ratio.connections == count:
+                shares = (f"x {getattr(ratio, field):.2f}" if field in Ratio._fields else "" for field, _, _ in _SHOWN)
+                label = "ratio" if ratio.server == _OURS else "ratio, TLS"
+                yield f"{'':>11}  {label:<10}  " + "  ".join(f"{share:>14}" for share in shares).rstrip()
 
 
 def _machine(folder: Path) -> str:
@@ -140,6 +149,7 @@ def _parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--folder", type=Path, default=Path(), help="where the store is made, and removed again: a disk"
     )
+    parser.add_argument("--tls", action="store_true", help="also hl7bridge with TLS 1.3")
     parser.add_argument("--json", action="store_true", help="one JSON object")
     return parser.parse_args()
 
@@ -151,8 +161,11 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix=".intake-", dir=chosen.folder) as made:
         folder = Path(made).resolve()
         machine = _machine(folder)
-        with bridge(folder / "bridge") as ours, peer() as other:
-            rows = measure((ours, other), connections, chosen)
+        with ExitStack() as stack:
+            servers = [stack.enter_context(bridge(folder / "bridge")), stack.enter_context(peer())]
+            if chosen.tls:
+                servers.append(stack.enter_context(bridge(folder / "tls", tls=True)))
+            rows = measure(servers, connections, chosen)
     refused = sum(row.refused for row in rows)
     if chosen.json:
         told: dict[str, Any] = {

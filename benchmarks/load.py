@@ -12,6 +12,7 @@ import json
 import os
 import select
 import socket
+import ssl
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -49,9 +50,11 @@ class Connection:
 
     __slots__ = ("_received", "_sent_at", "_waits_for", "socket")
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, tls: ssl.SSLContext | None = None) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=SILENCE_SECONDS)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if tls is not None:
+            self.socket = tls.wrap_socket(self.socket, server_hostname="127.0.0.1")
         self.socket.settimeout(0)
         self._received = b""
         self._waits_for = b""
@@ -66,7 +69,10 @@ class Connection:
 
     def receive(self) -> tuple[int, bool] | None:
         """Return nanoseconds since the message went out and whether it was accepted; None while the answer is short."""
-        data = self.socket.recv(_READ_BYTES)
+        try:
+            data = self.socket.recv(_READ_BYTES)
+        except ssl.SSLWantReadError:  # half a TLS record, or one that holds no data
+            return None
         if not data:
             raise RuntimeError("the server closed the connection")
         self._received += data
@@ -83,10 +89,16 @@ def is_accepted(reply: bytes, control_id: bytes) -> bool:
     return fields[0] in _ACCEPTED and fields[1:2] == [control_id]
 
 
-def run_load(port: int, pid: int, *, connections: int, seconds: float, warm_up: float, first: int) -> Result:
-    """Load a server for ``warm_up`` and then ``seconds``, of which only the latter counts; then take what is owed."""
+def run_load(
+    port: int, pid: int, *, connections: int, seconds: float, warm_up: float, first: int, ca: Path | None = None
+) -> Result:
+    """Load a server for ``warm_up`` and then ``seconds``, of which only the latter counts; then take what is owed.
+
+    With ``ca``, the authority that signed its certificate, the connections are TLS.
+    """
     messages = number_messages(make_templates(SEED, dt.datetime.now(dt.UTC)), first)
-    senders = {each.socket.fileno(): each for each in (Connection(port) for _ in range(connections))}
+    tls = ssl.create_default_context(cafile=ca) if ca else None
+    senders = {each.socket.fileno(): each for each in (Connection(port, tls) for _ in range(connections))}
     with select.epoll() as poll:
         for number, sender in senders.items():
             poll.register(number, select.EPOLLIN)
@@ -169,6 +181,7 @@ def main() -> None:
         parser.add_argument(name, type=int, required=True)
     for name in ("--seconds", "--warm-up"):
         parser.add_argument(name, type=float, required=True)
+    parser.add_argument("--ca", type=Path)
     chosen = vars(parser.parse_args())
     result = run_load(chosen.pop("port"), chosen.pop("pid"), **chosen)
     sys.stdout.write(json.dumps(result._asdict()) + "\n")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import ipaddress
 import json
 import subprocess
 import sys
@@ -12,30 +14,63 @@ from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import IO, Final, NamedTuple
 
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
+
 START_SECONDS: Final = 30.0
 STOP_SECONDS: Final = 30.0
 _SHIPPED_PORT: Final = "127.0.0.1:2575"
+_TLS: Final = 'tls = { certificate = "benchmark.crt", key = "benchmark.key" }'
 
 
 class Server(NamedTuple):
-    """A server that listens on a port of loopback."""
+    """A server that listens on a port of loopback; ``certificate`` is its own, when it speaks TLS."""
 
     name: str
     pid: int
     port: int
+    certificate: Path | None = None
 
 
 @contextmanager
-def bridge(folder: Path) -> Iterator[Server]:
+def bridge(folder: Path, *, tls: bool = False) -> Iterator[Server]:
     """Run ``hl7bridge serve`` for the block: encrypted store in ``folder``, synchronous=FULL, the shipped settings."""
     program = [sys.executable, "-m", "hl7bridge"]
     subprocess.run([*program, "init", str(folder)], check=True, stdout=subprocess.DEVNULL)
     config = folder / "hl7bridge.toml"
     text = config.read_text(encoding="utf-8")
-    config.write_text(text.replace(_SHIPPED_PORT, "127.0.0.1:0"), encoding="utf-8")
+    text = text.replace(_SHIPPED_PORT, "127.0.0.1:0")
+    certificate = write_certificate(folder) if tls else None
+    if certificate:
+        text = text.replace('name = "ehr"\nbind', f'name = "ehr"\n{_TLS}\nbind', 1)
+    config.write_text(text, encoding="utf-8")
     process = subprocess.Popen([*program, "serve", "--config", str(config)], stderr=subprocess.PIPE, text=True)
-    with _running("hl7bridge", process, process.stderr, _listening_port) as server:
-        yield server
+    with _running("with TLS" if tls else "hl7bridge", process, process.stderr, _listening_port) as server:
+        yield server._replace(certificate=certificate)
+
+
+def write_certificate(folder: Path) -> Path:
+    """Write a key and a certificate for 127.0.0.1 that signs itself, and return the certificate's file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "benchmark")])
+    now = dt.datetime.now(dt.UTC)
+    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now)
+        .not_valid_after(now + dt.timedelta(days=365))
+        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    certificate = folder / "benchmark.crt"
+    certificate.write_bytes(made.public_bytes(Encoding.PEM))
+    secret = folder / "benchmark.key"
+    secret.touch(mode=0o600)
+    secret.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return certificate
 
 
 @contextmanager

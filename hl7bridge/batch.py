@@ -12,7 +12,9 @@ from hl7bridge.errors import MessageError
 from hl7bridge.intake import order_text
 from hl7bridge.message.ack import ACCEPTED, Acks, Outcome
 from hl7bridge.message.header import Header
+from hl7bridge.sequence import Sequences
 from hl7bridge.storage.database import Later, Store
+from hl7bridge.storage.deliveries import Acknowledgement, add_acknowledgements
 from hl7bridge.storage.messages import (
     Disposition,
     Earlier,
@@ -23,11 +25,15 @@ from hl7bridge.storage.messages import (
     next_message_id,
     read_digest,
 )
+from hl7bridge.storage.parked import park_messages
 from hl7bridge.times import utc_text
 from hl7bridge.wire.mllp import encode_block
 
 DIGEST_BYTES: Final = 16
 MOST_REASON: Final = 500  # characters of a reason kept with a message
+TAKEN: Final = frozenset({Disposition.APPLIED, Disposition.IGNORED, Disposition.PARKED})
+REFUSED: Final = frozenset({Disposition.REJECTED, Disposition.UNREADABLE})
+_WITH_BYTES: Final = frozenset({Disposition.UNREADABLE, Disposition.PARKED})  # when no text could be made of them
 
 
 class Received(NamedTuple):
@@ -79,6 +85,9 @@ class Batch:
         self.next_id = next_message_id(store)
         self.later = Later(store)
         self.counts: Counter[tuple[str, str]] = Counter()
+        self.sequences = Sequences(store)
+        self._parked: list[int] = []
+        self._acknowledgements: list[Acknowledgement] = []
         self._rows: list[MessageRow] = []
         self._pending: dict[tuple[str, str, str], list[Earlier]] = {}
 
@@ -95,6 +104,11 @@ class Batch:
         """Return what a block repeats of which no more than the header can be read."""
         application, facility = _sender(header)
         return find_repeated(self.earlier(header.control_id, application, facility), digest)
+
+    def queue_acknowledgement(self, destination: str, text: str) -> None:
+        """Have the application reply to the message that is noted next go to a destination."""
+        row = Acknowledgement(destination, f"{self.control_id()}A", self.next_id, text)
+        self._acknowledgements.append(row)
 
     def note_duplicate(self, block: Received, digest: bytes, header: Header | None, earlier: Earlier) -> Reply:
         """Write down a block that repeats an earlier one; the reply is the earlier one's, byte for byte."""
@@ -132,12 +146,16 @@ class Batch:
             found.mapping,
             found.account_id,
             kept,
-            block.data if found.disposition is Disposition.UNREADABLE else None,
+            block.data if not kept and found.disposition in _WITH_BYTES else None,
             data,
         )
         self._rows.append(row)
         self.counts[block.listener, "received"] += 1
         self.counts[block.listener, found.disposition] += 1
+        for name in block.notes:
+            self.counts[block.listener, name] += 1
+        if found.disposition is Disposition.PARKED:
+            self._parked.append(row.id)
         if row.control_id and found.disposition is not Disposition.DUPLICATE:
             key = row.control_id, row.sending_application, row.sending_facility
             told = Earlier(row.id, digest, row.disposition, ack_code, row.reason, data, row.account_id)
@@ -150,6 +168,11 @@ class Batch:
         self.later.write()
         insert_messages(self.store, self._rows)
         count(self.store, self.counts)
+        self.sequences.write()
+        if self._parked:
+            park_messages(self.store, self._parked, self.now_text)
+        if self._acknowledgements:
+            add_acknowledgements(self.store, self._acknowledgements, self.now_text)
 
 
 def digest_of(store: Store, block: Received) -> bytes:
@@ -159,11 +182,14 @@ def digest_of(store: Store, block: Received) -> bytes:
 
 
 def find_repeated(same_id: Sequence[Earlier], digest: bytes) -> Earlier | None:
-    """Return the block of the same content; one that failed by our own fault does not count."""
+    """Return the block of the same content, the one that was taken if any was; our own failures do not count."""
+    repeated = None
     for earlier in same_id:
         if earlier.digest == digest and not earlier.reason.startswith("internal error"):
-            return earlier
-    return None
+            if earlier.disposition in TAKEN:
+                return earlier
+            repeated = repeated or earlier
+    return repeated
 
 
 def _sender(header: Header) -> tuple[str, str]:

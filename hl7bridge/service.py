@@ -3,95 +3,90 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import structlog
 from twisted.application.service import MultiService
-from twisted.internet.defer import Deferred, DeferredList, maybeDeferred, succeed
-from twisted.internet.error import CannotListenError
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.task import LoopingCall, deferLater
 from twisted.internet.threads import deferToThread
 from twisted.python.failure import Failure
 
+from hl7bridge.alarms import ParkedAlarm
 from hl7bridge.assemble import Assembled
-from hl7bridge.config import DestinationSettings, ListenerSettings
+from hl7bridge.config import DestinationSettings
 from hl7bridge.delivery.retry import RetryPolicy
 from hl7bridge.errors import BridgeError
-from hl7bridge.net.listener import Limits, ListenerFactory
+from hl7bridge.expiry import warn_of_expiry
+from hl7bridge.listening import Listeners
+from hl7bridge.net.activation import PassedSocket
 from hl7bridge.net.partner import ClientTls
 from hl7bridge.net.reactor import reactor
 from hl7bridge.net.sender import Link, Sender
-from hl7bridge.net.tls import ServerTls, server_options
 from hl7bridge.net.writer import Writer
 from hl7bridge.notify import notify, reloading, watchdog_seconds
 from hl7bridge.pipeline import Pipeline
 from hl7bridge.placing import decide_and_send, has_work, send_queued
 from hl7bridge.storage.database import Store
 
-DRAIN_SECONDS: Final = 10.0  # for connections to take the replies they are owed when the daemon stops
 # What senders had sent when we were told to stop is taken first: each look accepts, reads, and looks again.
 _LAST_LOOKS: Final = 5
 _LAST_LOOK_SECONDS: Final = 0.02
 _LOOK_SECONDS: Final = 0.5  # what the command line queued is acted on within a second
 _CLOCK_SECONDS: Final = 20.0  # between looks at the clock for the day's decisions
 _RETRY_LOOKS: Final = 120  # looks to leave out after agency files could not be written: a minute
-BACKLOG: Final = 512
+_ALARM_SECONDS: Final = 5.0  # between looks for messages that wait for a person
+_DAY_SECONDS: Final = 86_400.0  # between looks at certificates
 _log = structlog.get_logger("hl7bridge.service")
 
 
 class Daemon:
-    """Everything that runs. ``open_store`` opens one more connection to the store; ``load`` reads the files anew."""
+    """Everything that runs. ``open_store`` opens one more connection to the store; ``load`` reads the files anew.
 
-    def __init__(self, assembled: Assembled, open_store: Callable[[], Store], load: Callable[[], Assembled]) -> None:
+    ``passed`` are the sockets that the service manager holds for us.
+    """
+
+    def __init__(
+        self,
+        assembled: Assembled,
+        open_store: Callable[[], Store],
+        load: Callable[[], Assembled],
+        passed: Sequence[PassedSocket] = (),
+    ) -> None:
         self._assembled = assembled
+        self._started = assembled.settings  # what takes a restart runs by these
+        self._passed = passed
         self._open_store = open_store
         self._load = load
         self._store = open_store()
         self._pipeline = Pipeline(self._store, assembled.setup)
         self._writer = Writer(self._store, self._pipeline, _now)
-        self._factories: dict[str, ListenerFactory] = {}
+        self._parked = ParkedAlarm()
+        self._listeners = Listeners(self._writer.submit)
         self._senders = MultiService()
-        self.ports: dict[str, Any] = {}
         self._loops: list[LoopingCall] = []
         self._is_placing = False
         self._skip_looks = 0
 
     def start(self) -> None:
         """Listen, send and keep time. Raises BridgeError when a port or certificate cannot be used."""
+        settings = self._started
         self._writer.start()
-        for listener in self._assembled.settings.listeners:
-            self._listen(listener)
-        for destination in self._assembled.settings.destinations:
+        self._listeners.open(settings.listeners, self._passed)
+        for destination in settings.destinations:
             sender = Sender(reactor, _link(destination), self._writer.run, now=_now)
             sender.setServiceParent(self._senders)
         self._senders.startService()
         self._repeat(self._look, _LOOK_SECONDS)
         self._repeat(self._watch_clock, _CLOCK_SECONDS)
+        self._repeat(self._watch_parked, _ALARM_SECONDS)
+        self._repeat(self._watch_certificates, _DAY_SECONDS)
         interval = watchdog_seconds()
         if interval:
             self._repeat(self._feed_watchdog, interval)
         notify("READY=1")
-        _log.info("ready", listeners=len(self.ports), destinations=len(self._assembled.settings.destinations))
-
-    def _listen(self, settings: ListenerSettings) -> None:
-        factory = ListenerFactory(_limits(settings), self._writer.submit)
-        host, port = settings.bind
-        try:
-            if settings.tls is None:
-                opened = reactor.listenTCP(port, factory, backlog=BACKLOG, interface=host)
-            else:
-                tls = ServerTls(settings.tls.certificate, settings.tls.key, settings.tls.client_ca)
-                opened = reactor.listenSSL(port, factory, server_options(tls), backlog=BACKLOG, interface=host)
-        except CannotListenError as error:
-            why = getattr(error.socketError, "strerror", None) or error.socketError
-            raise BridgeError(f"listener {settings.name}: cannot listen on {settings.bind}: {why}") from None
-        self._factories[settings.name] = factory
-        self.ports[settings.name] = opened
-        address = opened.getHost()
-        _log.info(
-            "listening", listener=settings.name, host=address.host, port=address.port, tls=settings.tls is not None
-        )
+        _log.info("ready", listeners=len(settings.listeners), destinations=len(settings.destinations))
 
     def stop(self) -> Deferred[Any]:
         """Stop taking, answer what was taken, finish what is in flight, and close; fires when all is done."""
@@ -100,23 +95,19 @@ class Daemon:
         for loop in self._loops:
             loop.stop()
         self._loops.clear()
+        self._listeners.leave()
         done: Deferred[Any] = succeed(None)
         for _ in range(_LAST_LOOKS):
             done.addCallback(lambda _: deferLater(reactor, _LAST_LOOK_SECONDS))
-        done.addCallback(lambda _: self._drain())
+        done.addCallback(lambda _: self._listeners.close())
         done.addCallback(lambda _: maybeDeferred(self._senders.stopService))
         done.addCallback(lambda _: deferToThread(self._writer.stop))
         done.addCallback(lambda _: self._store.close())
         done.addCallback(lambda _: _log.info("stopped"))
         return done
 
-    def _drain(self) -> Deferred[Any]:
-        closed = [maybeDeferred(port.stopListening) for port in self.ports.values()]
-        drained = [factory.drain().addTimeout(DRAIN_SECONDS, reactor) for factory in self._factories.values()]
-        return DeferredList([*closed, *drained], consumeErrors=True)
-
     def reload(self) -> bool:
-        """Take the files anew for mappings, rules, policies and agencies; on any problem go on as before."""
+        """Take mappings, rules, policies, agencies and certificates anew; on any problem go on as before."""
         notify(reloading())
         try:
             return self._reload()
@@ -129,8 +120,10 @@ class Daemon:
 
     def _reload(self) -> bool:
         assembled = self._load()
-        old, new = self._assembled.settings, assembled.settings
-        if (old.listeners, old.destinations, old.store) != (new.listeners, new.destinations, new.store):
+        old, new = self._started, assembled.settings
+        self._listeners.renew(self._listeners.read_renewal(new.listeners))
+        goes_on = (old.destinations, old.store) == (new.destinations, new.store)
+        if not (goes_on and self._listeners.run_by(new.listeners)):
             _log.warning("reload_partial", problem="listeners, destinations and store change at the next start")
             policies = {name: assembled.setup.policies.get(name, old_policy)
                         for name, old_policy in self._assembled.setup.policies.items()}  # fmt: skip
@@ -139,6 +132,7 @@ class Daemon:
             assembled = assembled._replace(setup=assembled.setup._replace(policies=policies, mappings=mappings))
         self._assembled = assembled
         self._writer.run(lambda _store: self._pipeline.use(assembled.setup))
+        self._watch_certificates()
         _log.info("reloaded", rules=assembled.rules.version, mappings=sorted(assembled.setup.mappings))
         return True
 
@@ -163,6 +157,12 @@ class Daemon:
     def _watch_clock(self) -> None:
         if not self._is_placing:
             self._place(decide_and_send)
+
+    def _watch_parked(self) -> Deferred[None]:
+        return self._writer.run(self._parked.look)
+
+    def _watch_certificates(self) -> None:
+        warn_of_expiry(self._assembled.settings, _now())
 
     def _place(self, job: Callable[[Store, Assembled, dt.datetime], list[str]]) -> None:
         """Run a placement job in a thread of its own: deciding many accounts must not hold up intake."""
@@ -191,25 +191,6 @@ class Daemon:
 def _forgiving(call: Callable[[], Any]) -> Deferred[Any]:
     """Call and report a failure: a timer whose call fails once, as when the store is busy, would never ring again."""
     return maybeDeferred(call).addErrback(lambda failure: _log.error("timer_failed", problem=failure.getErrorMessage()))
-
-
-def _limits(settings: ListenerSettings) -> Limits:
-    idle = settings.idle_timeout
-    return Limits(
-        name=settings.name,
-        most_bytes=settings.max_block,
-        block_seconds=settings.block_timeout.total_seconds(),
-        idle_seconds=None if idle is None else idle.total_seconds(),
-        allow=settings.allow,
-        tolerances=frozenset(settings.tolerate),
-        release=settings.mllp_release,
-        batch_reply=settings.batch_reply,
-        most_connections=settings.max_connections,
-        most_per_peer=settings.max_connections_per_peer,
-        takeover_seconds=settings.takeover_after.total_seconds(),
-        reply_seconds=settings.reply_timeout.total_seconds(),
-        clients={name: frozenset(each) for name, each in settings.tls.clients.items()} if settings.tls else {},
-    )
 
 
 def _link(settings: DestinationSettings) -> Link:

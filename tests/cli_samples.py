@@ -103,7 +103,7 @@ class Certificates:
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Invented Authority")])
         self.ca = self._write("ca.pem", self._sign(self._name, self._key, is_authority=True))
 
-    def issue(self, name, *, days=(-1, 30), password=None):
+    def issue(self, name, *, days=(-1, 90), password=None):
         """Return the files of a new certificate for 127.0.0.1 and its key; ``days`` from now it begins and ends."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
@@ -129,7 +129,7 @@ class Certificates:
             context.load_verify_locations(self.ca)
         return context
 
-    def _sign(self, subject, key, *, days=(-1, 30), is_authority=False):
+    def _sign(self, subject, key, *, days=(-1, 90), is_authority=False):
         now = dt.datetime.now(dt.UTC)
         builder = (
             x509.CertificateBuilder()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import socket
+import struct
 import threading
 import time
 from collections.abc import Callable
@@ -14,7 +15,9 @@ from typing import Any, Self
 from feed_samples import make_setup
 from reactor_thread import in_reactor, start_reactor
 
-from hl7bridge.net.listener import Limits, ListenerFactory
+from hl7bridge.batch import Received, Reply
+from hl7bridge.net.limits import Limits
+from hl7bridge.net.listener import ListenerFactory
 from hl7bridge.net.reactor import reactor
 from hl7bridge.net.writer import Writer
 from hl7bridge.pipeline import Pipeline, Setup
@@ -53,15 +56,21 @@ def codes(replies: list[bytes]) -> list[str]:
 class Sender:
     """One connection to a listener."""
 
-    def __init__(self, port: int, *, receive_buffer: int | None = None, tls: Any = None) -> None:
+    def __init__(self, port: int, *, receive_buffer: int | None = None, source: str = "", tls: Any = None) -> None:
         self.socket = socket.socket()
+        if source:
+            self.socket.bind((source, 0))
         if receive_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.socket.settimeout(SECONDS)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.socket.connect(("127.0.0.1", port))
-        if tls is not None:
-            self.socket = tls.wrap_socket(self.socket, server_hostname="127.0.0.1")
+        try:
+            self.socket.connect(("127.0.0.1", port))
+            if tls is not None:
+                self.socket = tls.wrap_socket(self.socket, server_hostname="127.0.0.1")
+        except OSError:
+            self.socket.close()
+            raise
         self._decoder = Decoder()
         self._replies: list[bytes] = []
 
@@ -94,6 +103,11 @@ class Sender:
         self.send(*payloads)
         return self.replies(len(payloads))
 
+    def reset(self) -> None:
+        """Be gone, as after a crash: what was not read makes the other side see a reset."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.socket.close()
+
     def rest(self) -> list[bytes]:
         """Return what comes until the other side closes."""
         found: list[bytes] = []
@@ -104,7 +118,10 @@ class Sender:
 
 
 class Listening:
-    """A listener. ``store`` is a connection of the test's own; ``hold`` keeps the writer from working."""
+    """A listener. ``store`` is a connection of the test's own; ``hold`` keeps the writer from working.
+
+    ``taken`` is what the listener handed to the writer, in order.
+    """
 
     def __init__(self, folder: Path, setup: Setup | None = None, *, options: Any = None, **limits: Any) -> None:
         start_reactor()
@@ -115,7 +132,8 @@ class Listening:
         self.writer = Writer(self._store, pipeline, lambda: dt.datetime.now(dt.UTC))
         self.writer.start()
         known = {"most_bytes": 1 << 20, "block_seconds": 30.0, "idle_seconds": None, "allow": ()}
-        self.factory = ListenerFactory(Limits("ehr", **(known | limits)), self.writer.submit)
+        self.taken: list[Received] = []
+        self.factory = ListenerFactory(Limits("ehr", **(known | limits)), self._submit)
         if options is None:
             self._port = in_reactor(reactor.listenTCP, 0, self.factory, interface="127.0.0.1")
         else:
@@ -131,6 +149,10 @@ class Listening:
         self.writer.stop()
         self._store.close()
         self.store.close()
+
+    def _submit(self, block: Received, on_reply: Callable[[Reply], None]) -> None:
+        self.taken.append(block)
+        self.writer.submit(block, on_reply)
 
     def drain(self) -> None:
         """Close the port, answer what was read, and close every connection."""
@@ -158,6 +180,18 @@ class Listening:
     def connection(self) -> Any:
         """Return the only connection there is, as the listener sees it."""
         return wait_until(lambda: len(self.factory.connections) == 1 and next(iter(self.factory.connections)))
+
+    def is_read(self) -> bool:
+        """Return whether the only connection is being read."""
+        return self.connection()._reads
+
+    def waiting(self) -> int:
+        """Return how many messages of the only connection wait for the writer."""
+        return self.connection()._backlog._waiting
+
+    def wait_until_gone(self) -> None:
+        """Return when there is no connection any more."""
+        wait_until(lambda: not self.factory.connections, "there are still connections")
 
     def dispositions(self) -> list[str]:
         """Return what became of each block, in the order received."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,6 +19,17 @@ from listening import SECONDS, Sender, wait_until
 from hl7bridge.storage.database import Store, open_store, read_key
 
 ROOT = Path(__file__).parent.parent
+# Becomes the daemon, with sockets at the descriptors and under the names that a service manager would give them.
+PASS_ON = """
+import fcntl, os, sys
+names, *descriptors = sys.argv[1].split()
+moved = [fcntl.fcntl(int(each), fcntl.F_DUPFD, 100) for each in descriptors]
+for at, each in enumerate(moved):
+    os.dup2(each, 3 + at)
+    os.close(each)
+os.environ |= {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": str(len(moved)), "LISTEN_FDNAMES": names}
+os.execv(sys.executable, [sys.executable, *sys.argv[2:]])
+"""
 
 
 def make_folder(folder: Path) -> Path:
@@ -34,21 +47,28 @@ def edit(path: Path, old: str, new: str) -> None:
     path.write_text(text.replace(old, new))
 
 
-def serve(config: Path, **env: str) -> subprocess.Popen[bytes]:
-    """Start ``hl7bridge serve``; its log is on a pipe."""
+def serve(
+    config: Path, *, passed: Sequence[socket.socket] = (), names: str = "", **env: str
+) -> subprocess.Popen[bytes]:
+    """Start ``hl7bridge serve``; its log is on a pipe. It gets sockets ``passed``, whose names have colons between."""
     known = {"PYTHONPATH": str(ROOT), **{name: value for name, value in os.environ.items() if name != "NOTIFY_SOCKET"}}
+    command = ["-m", "hl7bridge", "serve", "--config", str(config)]
+    descriptors = [each.fileno() for each in passed]
+    if passed:
+        command = ["-c", PASS_ON, " ".join([names or ":", *map(str, descriptors)]), *command]
     return subprocess.Popen(
-        [sys.executable, "-m", "hl7bridge", "serve", "--config", str(config)],
+        [sys.executable, *command],
         stdin=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         env=known | env,
         cwd=ROOT,
+        pass_fds=descriptors,
     )
 
 
-def failed_start(config: Path, **env: str) -> list[str]:
+def failed_start(config: Path, **options: Any) -> list[str]:
     """Start a daemon that cannot run, and return the lines it says that are not log events; it must exit 1."""
-    with serve(config, **env) as process:
+    with serve(config, **options) as process:
         said = process.communicate(timeout=SECONDS)[1].decode()
         assert process.returncode == 1, said
     return [line for line in said.splitlines() if not line.startswith("{")]
@@ -57,11 +77,11 @@ def failed_start(config: Path, **env: str) -> list[str]:
 class RunningDaemon:
     """A daemon that listens. ``events`` has each line of its log that is JSON, ``said`` each line that is not."""
 
-    def __init__(self, config: Path, **env: str) -> None:
+    def __init__(self, config: Path, **options: Any) -> None:
         self.config = config
         self.events: list[dict[str, Any]] = []
         self.said: list[str] = []
-        self.process = serve(config, **env)
+        self.process = serve(config, **options)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         self.wait_for("ready")

@@ -6,18 +6,20 @@ A test here fails when the program has something that the documents lack, and wh
 import re
 import tomllib
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from docs_reader import ROOT, fenced, first_names, names, own_text, read, section, table
 
 from hl7bridge import errors
+from hl7bridge.config.settings import Tolerance
 from hl7bridge.layouts import placements_csv, signals_csv
 from hl7bridge.ledger.events import DEFINED_EVENTS
 from hl7bridge.mapping import compile as mapping_compile
 from hl7bridge.mapping.convert import CONVERTERS
 from hl7bridge.mapping.examples import check_examples
 from hl7bridge.mapping.records import RECORD_TYPES
-from hl7bridge.net.listener import VALUE_TOO_LONG
+from hl7bridge.net.faults import VALUE_TOO_LONG
 from hl7bridge.payments import remittance
 from hl7bridge.privacy import keeping
 from hl7bridge.privacy.sending import SEND_FIELDS
@@ -27,6 +29,7 @@ from hl7bridge.rules.signals import SIGNALS
 from hl7bridge.rules.spec import _OPS, Mode, Op, compile_rules
 from hl7bridge.storage.messages import Disposition
 from hl7bridge.tomlfile import parse_toml
+from hl7bridge.wire import mllp, repair
 
 # ---- mapping.md -----------------------------------------------------------------------------------------------------
 
@@ -142,6 +145,23 @@ def test_every_error_code_is_documented_with_its_text_of_table_0357():
     codes = [each for each in vars(errors).values() if isinstance(each, errors.ErrorCode)]
     expected = sorted((each.code, each.text) for each in [*codes, VALUE_TOO_LONG])
     assert [tuple(row) for row in table(section(read("hl7.md"), "Error codes"))] == expected
+
+
+def test_every_switch_of_a_listener_is_explained_with_its_risk_in_the_order_of_the_setting():
+    """What the sender does wrong, what is done, what may go wrong; and the settings' own table names them all."""
+    switches = get_args(Tolerance)
+    rows = table(section(read("hl7.md"), "Tolerances"))
+    assert [names(row[0]) for row in rows] == [[name] for name in switches]
+    assert all(len(row) == 4 and all(row) for row in rows)
+    (setting,) = (row for row in table(read("configuration.md")) if names(row[0]) == ["tolerate"])
+    assert [name for name in names(setting[2]) if name != "status"] == list(switches)
+
+
+def test_the_switches_are_those_that_the_decoder_and_the_repairs_know():
+    """None is configured that nothing looks at."""
+    known = {mllp.NO_START, mllp.UNFRAMED, mllp.START_IN_DATA}
+    known |= {repair.BYTES_BEFORE_MSH, repair.CLIPPED_MSH, repair.SEVERAL_MESSAGES}
+    assert known == set(get_args(Tolerance))
 
 
 def test_every_disposition_is_explained():

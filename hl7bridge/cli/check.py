@@ -35,6 +35,7 @@ def command(app: App, *, show: bool) -> None:
     """Check configuration, mappings and their examples, rules, certificates, key and folders.
 
     Prints every problem as FILE:LINE: KEY: PROBLEM (HINT) and exits 1, or says that all is well.
+    A certificate that expires within 30 days is said in the same form, and does not fail.
     """
     path = app.config_path
     text = read_text(path)
@@ -47,8 +48,9 @@ def command(app: App, *, show: bool) -> None:
         subject = Subject(*_sound(toml))
     for check in _checks():
         problems += check(subject)
-    for problem in problems:
-        click.echo(str(problem))
+    warnings = list(_warnings(subject))
+    for problem in [*problems, *warnings]:
+        click.echo(str(problem), err=show and not problems)
     if problems:
         click.echo(f"{len(problems)} problem{'s' if len(problems) > 1 else ''}", err=True)
         click.get_current_context().exit(1)
@@ -56,7 +58,7 @@ def command(app: App, *, show: bool) -> None:
         for key, value in describe(subject.settings):
             click.echo(f"{key} = {value}")
     else:
-        click.echo(f"{path}: all is well")
+        click.echo(f"{path}: {'nothing is wrong yet' if warnings else 'all is well'}")
 
 
 def _checks() -> Sequence[Check]:
@@ -72,6 +74,13 @@ def _checks() -> Sequence[Check]:
         check_agency_fields,
         check_forms,
     )
+
+
+def _warnings(subject: Subject) -> Iterator[Problem]:
+    """Return what is right today and will not stay so: it is said, and does not fail."""
+    from hl7bridge.cli.check_tls import warn_of_certificates
+
+    return warn_of_certificates(subject)
 
 
 def _sound(toml: TomlFile) -> tuple[Settings, TomlFile, frozenset[str]]:

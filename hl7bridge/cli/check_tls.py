@@ -6,64 +6,64 @@ import datetime as dt
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
-
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+from typing import TYPE_CHECKING
 
 from hl7bridge.errors import Problem
+from hl7bridge.expiry import WARN_DAYS
+from hl7bridge.net.certificates import (
+    UnusableFileError,
+    first_to_expire,
+    is_key_of,
+    read_certificates,
+    read_private_key,
+)
 from hl7bridge.tomlfile import KeyPath
 
 if TYPE_CHECKING:
     from hl7bridge.cli.check import Subject
 
-_PUBLIC: Final = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-
-
-class _UnusableError(Exception):
-    """A file that cannot be used: what is wrong, and how to mend it."""
-
-    def __init__(self, problem: str, hint: str = "") -> None:
-        self.problem = problem
-        self.hint = hint
-        super().__init__(problem)
-
 
 def check_certificates(subject: Subject) -> Iterator[Problem]:
     """See that each is readable, in its time, and that certificates and keys are pairs."""
+    for path, file, key in _files(subject):
+        yield from _check_certificate(subject, path, file)
+        if key:
+            yield from _check_key(subject, (*path[:-1], "key"), key, file)
+
+
+def warn_of_certificates(subject: Subject) -> Iterator[Problem]:
+    """Tell of certificates that are good today and soon will not be."""
+    now = dt.datetime.now(dt.UTC)
+    for path, file, _ in _files(subject):
+        try:
+            certificates = read_certificates(file)
+        except UnusableFileError:
+            continue  # that is a problem, and said as one
+        until = first_to_expire(certificates)
+        if now <= until < now + dt.timedelta(days=WARN_DAYS):
+            yield subject.toml.problem(path, f"{file}: expires on {until:%Y-%m-%d}", "renew it")
+
+
+def _files(subject: Subject) -> Iterator[tuple[KeyPath, Path, Path | None]]:
+    """Yield each file of certificates with its place in the configuration, and the key that goes with it."""
     for index, listener in enumerate(subject.settings.listeners):
         if listener.tls:
             path = ("listeners", index, "tls")
-            yield from _check_pair(subject, path, listener.tls.certificate, listener.tls.key)
+            yield (*path, "certificate"), listener.tls.certificate, listener.tls.key
             if listener.tls.client_ca:
-                yield from _check_certificate(subject, (*path, "client_ca"), listener.tls.client_ca)
+                yield (*path, "client_ca"), listener.tls.client_ca, None
     for index, destination in enumerate(subject.settings.destinations):
         if destination.tls:
             path = ("destinations", index, "tls")
-            yield from _check_certificate(subject, (*path, "ca"), destination.tls.ca)
-            if destination.tls.certificate and destination.tls.key:
-                yield from _check_pair(subject, path, destination.tls.certificate, destination.tls.key)
-
-
-def _check_pair(subject: Subject, path: KeyPath, certificate: Path, key: Path) -> Iterator[Problem]:
-    yield from _check_certificate(subject, (*path, "certificate"), certificate)
-    try:
-        public = _public_key_of(key)
-    except _UnusableError as error:
-        yield subject.toml.problem((*path, "key"), f"{key}: {error.problem}", error.hint)
-        return
-    try:
-        leaf = _certificates(certificate)[0]
-    except _UnusableError:
-        return  # said above
-    if leaf.public_key().public_bytes(*_PUBLIC) != public:
-        yield subject.toml.problem((*path, "key"), f"{key}: not the key of {certificate}")
+            yield (*path, "ca"), destination.tls.ca, None
+            if destination.tls.certificate:
+                yield (*path, "certificate"), destination.tls.certificate, destination.tls.key
 
 
 def _check_certificate(subject: Subject, path: KeyPath, file: Path) -> Iterator[Problem]:
     try:
-        certificates = _certificates(file)
-    except _UnusableError as error:
+        certificates = read_certificates(file)
+    except UnusableFileError as error:
         yield subject.toml.problem(path, f"{file}: {error.problem}", error.hint)
         return
     now = dt.datetime.now(dt.UTC)
@@ -75,28 +75,18 @@ def _check_certificate(subject: Subject, path: KeyPath, file: Path) -> Iterator[
             yield subject.toml.problem(path, f"{file}: not valid before {day}", "is the clock right?")
 
 
-def _certificates(file: Path) -> list[x509.Certificate]:
+def _check_key(subject: Subject, path: KeyPath, file: Path, certificate: Path) -> Iterator[Problem]:
     try:
-        return x509.load_pem_x509_certificates(_read(file))
-    except ValueError:
-        raise _UnusableError("not a certificate", "expected PEM: -----BEGIN CERTIFICATE-----") from None
-
-
-def _public_key_of(file: Path) -> bytes:
-    content = _read(file)
+        key = read_private_key(file)
+    except UnusableFileError as error:
+        yield subject.toml.problem(path, f"{file}: {error.problem}", error.hint)
+        return
     if stat.S_IMODE(file.stat().st_mode) & stat.S_IROTH:
-        raise _UnusableError("everybody can read this key", f"chmod 600 {file}")
+        yield subject.toml.problem(path, f"{file}: everybody can read this key", f"chmod 600 {file}")
+        return
     try:
-        key = load_pem_private_key(content, password=None)
-    except TypeError:
-        raise _UnusableError("the key is locked with a passphrase", "the daemon starts with nobody there") from None
-    except ValueError:
-        raise _UnusableError("not a private key", "expected PEM: -----BEGIN PRIVATE KEY-----") from None
-    return key.public_key().public_bytes(*_PUBLIC)
-
-
-def _read(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise _UnusableError(f"cannot read: {error.strerror}") from None
+        leaf = read_certificates(certificate)[0]
+    except UnusableFileError:
+        return  # said above
+    if not is_key_of(key, leaf):
+        yield subject.toml.problem(path, f"{file}: not the key of {certificate}")

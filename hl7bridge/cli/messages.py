@@ -28,10 +28,11 @@ _REFUSED: Final = frozenset({Disposition.REJECTED, Disposition.UNREADABLE})
 
 @click.group(invoke_without_command=True)
 @click.option("--disposition", type=click.Choice(_DISPOSITIONS), help="Only messages of which this became.")
+@click.option("--waiting", is_flag=True, help="Only parked messages that still wait for a person.")
 @list_options
 @click.pass_context
 @common_options
-def command(app: App, ctx: click.Context, disposition: str | None, limit: int, *, as_json: bool) -> None:
+def command(app: App, ctx: click.Context, disposition: str | None, limit: int, *, waiting: bool, as_json: bool) -> None:
     """Show what arrived, newest first, and what became of it."""
     if ctx.invoked_subcommand is not None:
         return
@@ -39,8 +40,10 @@ def command(app: App, ctx: click.Context, disposition: str | None, limit: int, *
 
     with app.open_store() as store:
         what = f"{disposition} messages" if disposition else "messages"
+        what += " that wait" if waiting else ""
         note_revealed(app, store, "messages.list", newest_text(limit, what))
-        rows = map(_printable, list_messages(store, disposition=disposition, limit=limit and limit + 1))
+        found = list_messages(store, disposition=disposition, is_waiting=waiting, limit=limit and limit + 1)
+        rows = map(_printable, found)
         emit_rows(rows, COLUMNS, as_json=as_json, limit=limit, empty="No messages.")
 
 
@@ -88,8 +91,8 @@ def replay(app: App, *, message_ids: tuple[int, ...], force: bool, as_json: bool
     """Run each message ID again, as it was kept, through the mapping of today; nobody is answered.
 
     For what is parked, rejected or unreadable, once the mapping or the listener's policy has been mended. Entries that
-    the ledger has already are known by their FT1-2 and not counted twice; those without one are. Exit 1 when any is
-    refused again.
+    the ledger has already are known by their FT1-2 and not counted twice; those without one are. A parked message that
+    is taken now waits no longer. Exit 1 when any is refused again.
     """
     from hl7bridge.assemble import assemble
     from hl7bridge.cli.replaying import replay_messages
@@ -105,6 +108,26 @@ def replay(app: App, *, message_ids: tuple[int, ...], force: bool, as_json: bool
             click.echo(f"message {result.replay_of} is message {result.id} now: {result.disposition}{why}")
     if any(result.disposition in _REFUSED for result in results):
         click.get_current_context().exit(1)
+
+
+@command.command("dismiss")
+@click.argument("message_ids", metavar="ID...", type=int, nargs=-1, required=True)
+@click.option("--reason", required=True, help="Why, for the audit log: what was done instead.")
+@json_option
+@common_options
+def dismiss(app: App, *, message_ids: tuple[int, ...], reason: str, as_json: bool) -> None:
+    """Have each parked message ID wait for a person no longer; it stays as it is and is not applied."""
+    from hl7bridge.storage.parked import dismiss_message
+
+    chosen = tuple(dict.fromkeys(message_ids))
+    with app.open_store() as store, store.transaction():
+        for message_id in chosen:
+            dismiss_message(store, message_id, now=app.now(), actor=app.actor, reason=reason)
+    for message_id in chosen:
+        if as_json:
+            emit_json({"id": message_id, "dismissed": True})
+        else:
+            click.echo(f"message {message_id} waits no longer")
 
 
 def _require(store: Store, message_id: int) -> MessageRow:

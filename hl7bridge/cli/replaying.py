@@ -8,17 +8,18 @@ from typing import Final, NamedTuple
 from hl7bridge.batch import Received
 from hl7bridge.cli.common import App
 from hl7bridge.errors import NotFoundError, RefusedError
-from hl7bridge.message.charset import find_codec
-from hl7bridge.pipeline import Pipeline, Setup
+from hl7bridge.message.text import encode_text
+from hl7bridge.pipeline import Pipeline, Policy, Setup
 from hl7bridge.storage.audit import append_audit
 from hl7bridge.storage.database import Store
 from hl7bridge.storage.messages import Disposition, MessageRow, read_message
+from hl7bridge.storage.parked import unpark_message
 
 _REPLAYED: Final = frozenset({Disposition.PARKED, Disposition.REJECTED, Disposition.UNREADABLE})
 # What the listener says of bytes that never were a whole block: half a message parses, and posts half its charges.
 _CUT: Final = ("the block was cut short", "bytes outside a block")
 _HEAD_ONLY: Final = "this listener takes at most"
-_CHARSET: Final = 17  # MSH-18 in a plain split
+_TAKEN: Final = frozenset({Disposition.APPLIED, Disposition.IGNORED})
 
 
 class Replayed(NamedTuple):
@@ -44,6 +45,8 @@ def replay_messages(app: App, store: Store, setup: Setup, message_ids: Sequence[
         for result in results:
             subject = f"message {result.replay_of}, now message {result.id}: {result.disposition}"
             append_audit(store, at=now, actor=app.actor, action="messages.replay", subject=subject)
+            if result.disposition in _TAKEN:
+                unpark_message(store, result.replay_of)
     return results
 
 
@@ -53,7 +56,7 @@ def _block(store: Store, setup: Setup, message_id: int, *, force: bool) -> Recei
         raise NotFoundError(f"no message {message_id}")
     if row.listener not in setup.policies:
         raise RefusedError(f"message {message_id} came by listener {row.listener}, which is not configured any more")
-    data = _kept_bytes(row)
+    data = _kept_bytes(row, setup.policies[row.listener])
     if not force:
         _refuse_twice(store, row)
         if row.disposition == Disposition.UNREADABLE and row.reason.endswith(_CUT):
@@ -63,19 +66,22 @@ def _block(store: Store, setup: Setup, message_id: int, *, force: bool) -> Recei
     return Received(row.listener, data, is_answered=False, replay_of=message_id)
 
 
-def _kept_bytes(row: MessageRow) -> bytes:
-    """Return the bytes to run again, in the character set that they state."""
+def _kept_bytes(row: MessageRow, policy: Policy) -> bytes:
+    """Return the bytes to run again, in the character set in which they are read."""
     if row.raw is not None:
         if _HEAD_ONLY in row.reason:
             raise RefusedError(f"of message {row.id} only the beginning was kept: it was too long; have it sent again")
         return row.raw
-    header, more, _ = row.content.partition("\r")
+    _, more, _ = row.content.partition("\r")
     if not more:
         why = f"it {row.reason}" if row.disposition == Disposition.DUPLICATE else "have it sent again"
         raise RefusedError(f"of message {row.id} ({row.disposition}) no more than its header was kept; {why}")
-    fields = header.split(header[3])
-    declared = fields[_CHARSET].partition(fields[1][1:2] or "~")[0] if len(fields) > _CHARSET else ""
-    return row.content.encode(find_codec(declared) or "utf-8")
+    try:
+        return encode_text(row.content, charset=policy.charset, override=policy.charset_overrides)
+    except UnicodeEncodeError:
+        raise RefusedError(
+            f"message {row.id} holds characters that are not of the character set which listener {row.listener} has now"
+        ) from None
 
 
 def _refuse_twice(store: Store, row: MessageRow) -> None:

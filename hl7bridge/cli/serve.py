@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
+import resource
 import signal
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO, cast
+from typing import TYPE_CHECKING, Any, Final, TextIO, cast
 
 import click
 
@@ -16,7 +17,10 @@ from hl7bridge.cli.common import App, common_options
 
 if TYPE_CHECKING:
     from hl7bridge.assemble import Assembled
+    from hl7bridge.config import Settings
     from hl7bridge.storage.database import Store
+
+_OWN_DESCRIPTORS: Final = 64  # for the store, ports, destinations, files and logs
 
 
 @click.command()
@@ -36,6 +40,7 @@ def command(app: App) -> None:
     assembled = assemble(settings)
     check_forms(assembled)
     key = read_key(key_path(settings))
+    _raise_descriptors(settings)
 
     def load() -> Assembled:
         fresh = assemble(load_settings(app.config_path))
@@ -51,10 +56,14 @@ def command(app: App) -> None:
 
 
 def _run(assembled: Assembled, open_again: Any, load: Any) -> None:
+    from hl7bridge.net.activation import take_passed_sockets
+
+    passed = take_passed_sockets(os.environ)  # before Twisted is imported
+
     from hl7bridge.net.reactor import reactor
     from hl7bridge.service import Daemon
 
-    daemon = Daemon(assembled, open_again, load)
+    daemon = Daemon(assembled, open_again, load, passed)
     stops: list[int] = []
 
     def stop(number: int, _frame: object) -> None:
@@ -69,6 +78,20 @@ def _run(assembled: Assembled, open_again: Any, load: Any) -> None:
     daemon.start()
     reactor.addSystemEventTrigger("before", "shutdown", daemon.stop)
     reactor.run(installSignalHandlers=False)
+
+
+def _raise_descriptors(settings: Settings) -> None:
+    """Take all the descriptors that we may have, and warn when not every connection that is allowed could have one."""
+    import structlog
+
+    limit, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+        limit = most
+    wanted = sum(each.max_connections for each in settings.listeners) + _OWN_DESCRIPTORS
+    if 0 <= limit < wanted:  # RLIM_INFINITY is negative
+        log = structlog.get_logger("hl7bridge.serve")
+        log.warning("few_descriptors", limit=limit, wanted=wanted)
 
 
 def _configure_logs() -> None:

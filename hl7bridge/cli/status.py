@@ -47,7 +47,9 @@ def command(app: App, *, as_json: bool) -> None:
 
 def _read(store: Store, now: dt.datetime) -> dict[str, Any]:
     from hl7bridge.storage.messages import Disposition, read_counters
+    from hl7bridge.storage.parked import count_waiting
 
+    parked = count_waiting(store)
     counters = read_counters(store)
     dispositions = [each.value for each in Disposition]
     listeners = [{"listener": name, **_counts(each, dispositions)} for name, each in counters.items()]
@@ -60,6 +62,8 @@ def _read(store: Store, now: dt.datetime) -> dict[str, Any]:
         **counts,
         "foots": counts[_RECEIVED] == sum(counts[each] for each in dispositions),
         "listeners": listeners,
+        "parked_waiting": parked.messages,
+        "oldest_parked_seconds": _age(parked.oldest_at, now),
         "deliveries": _by_status(store, "deliveries"),
         "oldest_delivery_seconds": _age(oldest[0] if oldest else None, now),
         "placements": _by_status(store, "placements"),
@@ -100,6 +104,9 @@ def _print(facts: dict[str, Any]) -> None:
         click.echo(f"{name:<11} {text}")
     if facts["oldest_delivery_seconds"] is not None:
         click.echo(f"            the oldest waits since {facts['oldest_delivery_seconds']:.0f} s")
+    if facts["parked_waiting"]:
+        count, age = facts["parked_waiting"], facts["oldest_parked_seconds"]
+        click.echo(f"parked      {count} wait for a person, the oldest since {age:.0f} s: hl7bridge messages --waiting")
     listeners = facts["listeners"]
     if not listeners:
         click.echo("messages    none received yet")

@@ -8,6 +8,7 @@ from contextlib import suppress
 from decimal import Decimal
 from typing import NamedTuple
 
+from hl7bridge.admission import parse_block
 from hl7bridge.assemble import Assembled
 from hl7bridge.batch import Received, Reply
 from hl7bridge.cli.messages import reply_segments
@@ -15,7 +16,6 @@ from hl7bridge.errors import MessageError
 from hl7bridge.ledger.account import AccountState
 from hl7bridge.mapping.apply import apply_mapping
 from hl7bridge.mapping.records import Records
-from hl7bridge.message.parse import parse_message
 from hl7bridge.money import ZERO
 from hl7bridge.pipeline import Pipeline, Setup
 from hl7bridge.placement.state import OPEN
@@ -127,7 +127,7 @@ def _only_stored(trial: Trial, newest: int) -> Trial:
 def _read_block(setup: Setup, block: Received) -> tuple[str, Records | None]:
     """Return the mapping's name and the records it makes; the pipeline itself says why there are none."""
     try:
-        message = parse_message(block.data)
+        message = parse_block(block, setup.policies[block.listener])
     except MessageError:
         return "", None
     name = setup.mapping_name(block.listener, message)

@@ -62,7 +62,7 @@ def command(
 
     inputs = _read_inputs(files)
     assembled = assemble(app.settings)
-    name = _listener(app.settings, listener)
+    name = choose_listener(app.settings, listener)
     now = app.now()
     day = as_of.date() if as_of else None
     day_of: Callable[[str], dt.date] = (lambda _: day) if day else days(app.settings, now)
@@ -95,7 +95,8 @@ def _read_inputs(files: Sequence[str]) -> list[_Input]:
     return inputs
 
 
-def _listener(settings: Settings, chosen: str | None) -> str:
+def choose_listener(settings: Settings, chosen: str | None) -> str:
+    """Return the name of a listener: the one that was named, else the first. Raises BridgeError, NotFoundError."""
     names = [each.name for each in settings.listeners]
     if not names:
         raise BridgeError(f"{settings.file}: there is no listener, so nothing would be received")

@@ -6,7 +6,10 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from hl7bridge.errors import RefusedError
+from hl7bridge.message.text import encode_text
 from hl7bridge.payments.payment import PaymentStatus
+
+APPLICATION_ACK: Final = "application_ack"  # the kind of a delivery that may be sent again without harm
 
 
 class DeliveryStatus(StrEnum):
@@ -36,15 +39,23 @@ class DeliveryEvent(StrEnum):
 
 
 class Delivery(NamedTuple):
-    """One message on its way to one destination. ``content`` is the whole message and never changes."""
+    """One message on its way to one destination. ``content`` is the whole message and never changes.
+
+    ``account_id`` and ``payment_id`` are those of the payment that it posts; an acknowledgement has neither.
+    """
 
     id: int
     destination: str
     control_id: str
-    account_id: int
+    account_id: int | None
     payment_id: int | None
     content: str
     attempts: int
+
+    @property
+    def payload(self) -> bytes:
+        """Return the bytes to send: in the character set that MSH-18 names, in UTF-8 when it names none."""
+        return encode_text(self.content, errors="replace")
 
 
 _S = DeliveryStatus

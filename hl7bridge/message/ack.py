@@ -1,6 +1,6 @@
 """The header of a message and what became of it -> the acknowledgements to send.
 
-Source: HL7 v2.5.1 sections 2.9.2 (original mode), 2.9.3 (enhanced mode), 2.15.5 (ERR), 2.15.8 (MSA).
+Source: HL7 v2.5.1 sections 2.9.2 (original mode), 2.9.3 (enhanced mode), 2.10.1 (MSA-4), 2.15.5 (ERR), 2.15.8 (MSA).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from hl7bridge.errors import (
     Location,
     MessageError,
 )
-from hl7bridge.message.charset import find_codec
+from hl7bridge.message.charset import declared_codec
 from hl7bridge.message.escape import escape
 from hl7bridge.message.header import VERSIONS, Header
 
@@ -28,21 +28,33 @@ _PROTOCOL_ERRORS: Final = frozenset(
 )
 
 
+_NULL: Final = '""'
+_UNFRAMED: Final = {0x0B: None, 0x1C: None}  # no text of ours may hold them
+
+
 class Outcome(NamedTuple):
-    """What became of a message: ``error`` None when it was taken. ``text`` goes to MSA-3 in place of the error's."""
+    """What became of a message: ``error`` None when it was taken. ``text`` goes to MSA-3 in place of the error's.
+
+    ``expected`` is MSA-4, where the sequence protocol is kept.
+    """
 
     error: MessageError | None = None
     text: str = ""
+    expected: int | None = None
 
 
 ACCEPTED: Final = Outcome()
 
 
 class Acks(NamedTuple):
-    """The payloads to send, each in its own block, and MSA-1 of the first; none and "" when nobody asked."""
+    """The payloads to send, each in its own block, and MSA-1 of the first; none and "" when nobody asked.
+
+    ``apart`` is the text of an application reply that goes as a message of our own; "" when there is none.
+    """
 
     blocks: tuple[bytes, ...]
     code: str
+    apart: str = ""
 
 
 def build_acks(
@@ -53,33 +65,53 @@ def build_acks(
     now: dt.datetime,
     application: str = "HL7BRIDGE",
     answer_unasked: bool = False,
+    is_apart: bool = False,
 ) -> Acks:
     """Return the answer to a message; ``header`` is None when it had no MSH that could be read.
 
     ``control_id`` is the answer's own MSH-10, at most 19 characters: an application reply that follows a commit
-    reply adds an ``A``. ``now`` is aware. Original mode gives AA, AE, AR. With MSH-15 or MSH-16 the first block
-    is the commit reply CA, CE, CR if MSH-15 asks for it, the next the application reply if MSH-16 does; a message
-    whose commit is refused gets no application reply. A blank one of the two counts as NE. When both are NE nobody
-    asked for an answer and none is built, unless ``answer_unasked``: then the one of original mode is.
+    reply, or goes apart, adds an ``A``. ``now`` is aware. Original mode gives AA, AE, AR. With MSH-15 or MSH-16 the
+    first block is the commit reply CA, CE, CR if MSH-15 asks for it, the next the application reply if MSH-16 does; a
+    message whose commit is refused gets no application reply. A blank one of the two counts as NE. When both are NE
+    nobody asked for an answer and none is built, unless ``answer_unasked``: then the one of original mode is. With
+    ``is_apart`` the application reply of enhanced mode is a message of our own, which asks for a commit reply.
     """
     if header is None:
         header = NO_HEADER
-    application_code = _application_code(outcome.error)
-    asked = {header.accept_ack, header.application_ack} - {""}
-    if not asked or (answer_unasked and asked == {"NE"}):
-        block = _build_ack(header, outcome, application_code, control_id, now, application, "")
-        return Acks((block,), application_code)
+    if header.accept_ack or header.application_ack:
+        accept, other = _condition(header.accept_ack), _condition(header.application_ack)
+        asked = {accept, other} - {""}
+        if asked and not (answer_unasked and asked == {"NE"}):
+            return _build_enhanced(header, outcome, accept, other, control_id, _Own(now, application, is_apart))
+    code = _application_code(outcome.error)
+    return Acks((_encode(_ack_text(header, outcome, code, control_id, now, application), header.codec),), code)
+
+
+class _Own(NamedTuple):
+    now: dt.datetime
+    application: str
+    is_apart: bool
+
+
+def _build_enhanced(header: Header, outcome: Outcome, accept: str, other: str, control_id: str, own: _Own) -> Acks:
+    now, application, is_apart = own
     blocks: list[bytes] = []
-    codes: list[str] = []
-    if _is_wanted(header.accept_ack, outcome):
-        codes.append(_commit_code(outcome.error))
-        blocks.append(_build_ack(header, outcome, codes[0], control_id, now, application, ""))
-    if _is_wanted(header.application_ack, outcome) and codes in ([], ["CA"]):
-        # The reply is a message of ours in enhanced mode: it says that it wants no answer itself.
-        own_id = f"{control_id}A" if codes else control_id
-        codes.append(application_code)
-        blocks.append(_build_ack(header, outcome, application_code, own_id, now, application, "NE"))
-    return Acks(tuple(blocks), codes[0] if codes else "")
+    code = apart = ""
+    if _is_wanted(accept, outcome):
+        code = _commit_code(outcome.error)
+        blocks.append(_encode(_ack_text(header, outcome, code, control_id, now, application), header.codec))
+    if _is_wanted(other, outcome) and code in ("", "CA"):
+        application_code = _application_code(outcome.error)
+        own_id = f"{control_id}A" if code or is_apart else control_id
+        # A message of ours in enhanced mode: it says what answers it wants, none on the sender's own connection.
+        wanted = "AL" if is_apart else "NE"
+        text = _ack_text(header, outcome, application_code, own_id, now, application, wanted)
+        if is_apart:
+            apart = text.translate(_UNFRAMED)
+        else:
+            blocks.append(_encode(text, header.codec))
+        code = code or application_code
+    return Acks(tuple(blocks), code, apart)
 
 
 def encode_time(at: dt.datetime) -> str:
@@ -106,6 +138,11 @@ def _commit_code(error: MessageError | None) -> str:
     return "CR" if error.error in _PROTOCOL_ERRORS else "CE"
 
 
+def _condition(text: str) -> str:
+    """Return MSH-15 or MSH-16 as table 0155 has it; HL7's null asks for nothing and names no mode."""
+    return "" if text == _NULL else text.strip().upper()
+
+
 def _is_wanted(condition: str, outcome: Outcome) -> bool:
     """Return whether table 0155's condition asks for an answer; one that is not in the table counts as AL."""
     if condition in ("", "NE"):
@@ -115,15 +152,16 @@ def _is_wanted(condition: str, outcome: Outcome) -> bool:
     return condition != "ER" or outcome.error is not None
 
 
-def _build_ack(
+def _ack_text(
     header: Header,
     outcome: Outcome,
     code: str,
     control_id: str,
     now: dt.datetime,
     application: str,
-    conditions: str,
-) -> bytes:
+    wanted: str = "",
+) -> str:
+    """Return one answer; ``wanted`` is MSH-15 of an application reply in enhanced mode, "" for every other."""
     f, component = header.delimiters[:2]
     version, _, _ = header.version.partition(component)
     known = version in VERSIONS
@@ -131,16 +169,20 @@ def _build_ack(
         version = DEFAULT_VERSION
     message_type = _message_type(header, version)
     text = f"{f}{_text(header, outcome)}" if (outcome.text or outcome.error) and version < "2.7" else ""
+    if outcome.expected is not None:
+        text = f"{text or f}{f}{outcome.expected}"
     segments = (
         f"MSH{f}{header.delimiters.encoding_characters}{f}{header.receiving_application or application}{f}"
         f"{header.receiving_facility}{f}{header.sending_application}{f}{header.sending_facility}{f}"
         f"{encode_time(now)}{f}{f}{message_type}{f}{control_id}{f}{header.processing_id}{f}"
-        f"{header.version if known else version}{_tail(header, conditions)}\r"
+        f"{header.version if known else version}{_tail(header, wanted)}\r"
         f"MSA{f}{code}{f}{header.control_id}{text}\r"
     )
-    if outcome.error:
-        segments += _build_err(header, outcome.error, version)
-    data = segments.encode(header.codec, "replace")
+    return segments + _build_err(header, outcome.error, version) if outcome.error else segments
+
+
+def _encode(text: str, codec: str) -> bytes:
+    data = text.encode(codec, "replace")
     # What a sender put where it may not be must not break the framing of our answer.
     return data.translate(None, b"\x0b\x1c") if b"\x1c" in data or b"\x0b" in data else data
 
@@ -154,13 +196,28 @@ def _message_type(header: Header, version: str) -> str:
     return f"ACK{component}{header.trigger_event}{structure}"
 
 
-def _tail(header: Header, conditions: str) -> str:
-    """Return MSH-13 to MSH-18, as far as they say anything, each with its separator."""
+def _tail(header: Header, wanted: str) -> str:
+    """Return MSH-13 to MSH-18, as far as they say anything, each with its separator.
+
+    MSH-18 is named again only when it says what the message was decoded with: the answer is in that, and claims
+    nothing else. What goes apart is a message of ours, in UTF-8 where the sender named no character set.
+    """
+    if not header.charset and not wanted:
+        return ""
     f, _, repetition = header.delimiters[:3]
-    charset = header.charset if find_codec(header.charset.partition(repetition)[0]) else ""
+    charset = header.charset
+    if charset and declared_codec(charset, repetition) != header.codec:
+        charset = ""
+    if wanted == "AL" and not charset and not _is_ascii(header):
+        charset = "UNICODE UTF-8"
+    conditions = f"{f * 3}{wanted}{f}NE" if wanted else ""
     if charset:
-        return f"{f * 3}{conditions}{f}{conditions}{f * 2}{charset}"
-    return f"{f * 3}{conditions}{f}{conditions}" if conditions else ""
+        return f"{conditions or f * 4}{f * 2}{charset}"
+    return conditions
+
+
+def _is_ascii(header: Header) -> bool:
+    return all(each.isascii() for each in header if isinstance(each, str))
 
 
 def _text(header: Header, outcome: Outcome) -> str:

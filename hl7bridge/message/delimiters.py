@@ -9,7 +9,10 @@ from hl7bridge.errors import DATA_TYPE, REQUIRED_FIELD, Location, MessageError
 
 
 class Delimiters(NamedTuple):
-    """The dividing characters of a message; ``subcomponent`` and ``truncation`` are "" when MSH-2 has none."""
+    """The dividing characters of a message; ``subcomponent`` and ``truncation`` are "" when MSH-2 has none.
+
+    ``codec``, Python's name of the message's character set, is here because an escape sequence may hold bytes of it.
+    """
 
     field: str = "|"
     component: str = "^"
@@ -17,11 +20,12 @@ class Delimiters(NamedTuple):
     escape: str = "\\"
     subcomponent: str = "&"
     truncation: str = ""
+    codec: str = "utf-8"
 
     @property
     def encoding_characters(self) -> str:
         """Return MSH-2."""
-        return "".join(self[1:])
+        return "".join(self[1:6])
 
 
 DEFAULT: Final = Delimiters()
@@ -35,7 +39,7 @@ def is_delimiter(character: str) -> bool:
 
 
 @lru_cache(maxsize=256)
-def parse_delimiters(separator: str, encoding: str) -> Delimiters:
+def parse_delimiters(separator: str, encoding: str, codec: str = "utf-8") -> Delimiters:
     """Return the delimiters that MSH-1 and MSH-2 name; raises MessageError (101, 102) at MSH-1 or MSH-2."""
     if not is_delimiter(separator):
         raise MessageError(DATA_TYPE, Location("MSH", field=1), "the field separator must be a printable sign")
@@ -47,4 +51,4 @@ def parse_delimiters(separator: str, encoding: str) -> Delimiters:
         )
     if len({separator, *encoding}) <= len(encoding):
         raise MessageError(DATA_TYPE, Location("MSH", field=2), "one sign may not divide in two ways")
-    return Delimiters(separator, encoding[0], encoding[1], encoding[2], encoding[3:4], encoding[4:])
+    return Delimiters(separator, encoding[0], encoding[1], encoding[2], encoding[3:4], encoding[4:], codec)

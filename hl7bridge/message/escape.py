@@ -3,6 +3,7 @@ r"""Field text with escape sequences <-> plain text. Source: HL7 v2.5.1 section 
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from functools import lru_cache
 
 from hl7bridge.message.delimiters import DEFAULT, Delimiters
@@ -14,7 +15,9 @@ _FRAMING = {"\r": "X0D", "\n": "X0A", "\x0b": "X0B", "\x1c": "X1C"}
 def unescape(text: str, delimiters: Delimiters = DEFAULT) -> str:
     r"""Return ``text`` with its escape sequences decoded, ``\.br\`` as a line feed.
 
-    Unknown, local (``\Z..\``), charset (``\C..\``, ``\M..\``) and unclosed sequences stay as they are.
+    ``\X..\`` holds bytes of the message's character set (``delimiters.codec``); what is not of it is read as UTF-8,
+    else as Latin-1. Unknown, local (``\Z..\``), charset (``\C..\``, ``\M..\``: they say which set the bytes after
+    them are of, and here the text has been decoded) and unclosed sequences stay as they are.
     """
     if delimiters.escape not in text:
         return text
@@ -25,7 +28,7 @@ def unescape(text: str, delimiters: Delimiters = DEFAULT) -> str:
         if sign:
             return signs[sign]
         if hexadecimal:
-            return _decode_bytes(bytes.fromhex(hexadecimal))
+            return _decode_bytes(bytes.fromhex(hexadecimal), delimiters.codec)
         if command == "sk":
             return " " * int(count or 1)
         return "\n" * int(count or 1) if command in ("br", "sp", "ce") else ""
@@ -38,11 +41,11 @@ def escape(text: str, delimiters: Delimiters = DEFAULT) -> str:
     return text.translate(_encoding(delimiters))
 
 
-def _decode_bytes(data: bytes) -> str:
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError:
-        return data.decode("latin-1")
+def _decode_bytes(data: bytes, codec: str) -> str:
+    for each in (codec, "utf-8"):
+        with suppress(UnicodeDecodeError):
+            return data.decode(each)
+    return data.decode("latin-1")
 
 
 @lru_cache(maxsize=64)
@@ -58,5 +61,5 @@ def _decoding(delimiters: Delimiters) -> tuple[re.Pattern[str], dict[str, str]]:
 @lru_cache(maxsize=64)
 def _encoding(delimiters: Delimiters) -> dict[int, str]:
     mark = delimiters.escape
-    signs = dict(zip(delimiters, "FSRETP", strict=True)) | _FRAMING
+    signs = dict(zip(delimiters[:6], "FSRETP", strict=True)) | _FRAMING
     return {ord(sign): f"{mark}{code}{mark}" for sign, code in signs.items() if sign}

@@ -5,6 +5,7 @@ Source: HL7 v2.5.1 section 2.15.9.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container
 from typing import Final, NamedTuple
 
@@ -16,7 +17,7 @@ from hl7bridge.errors import (
     Location,
     MessageError,
 )
-from hl7bridge.message.charset import find_codec
+from hl7bridge.message.charset import declared_codec, find_codec, find_declared
 from hl7bridge.message.delimiters import DEFAULT, Delimiters, is_delimiter, parse_delimiters
 
 VERSIONS: Final = frozenset(
@@ -25,6 +26,8 @@ VERSIONS: Final = frozenset(
 BOM: Final = b"\xef\xbb\xbf"
 _FIELDS = 22  # MSH-21 is the last field that any version to 2.5.1 has; shorter headers are padded to it
 _PADDING = ("",) * _FIELDS
+_MESSAGE = re.compile(rb"[\r\n]MSH")
+_MOST_HEADER = 65_536  # bytes of a batch in which its header, or its first message's, is looked for
 
 
 class Header(NamedTuple):
@@ -98,18 +101,32 @@ def first_line(data: bytes) -> bytes:
     return line.partition(b"\n")[0]
 
 
-def read_header(data: bytes) -> Header | None:
+def read_header(data: bytes, *, charset: str | None = None, override: bool = False) -> Header | None:
     """Return the header of a block in whatever state the rest is; None when no field of an MSH can be read.
 
-    Decodes with the character set that MSH-18 names, or UTF-8, and with Latin-1 where that fails: the values
-    encode back to the sender's bytes with ``codec``. Encoding characters that make no sense read as HL7's own.
+    Decodes with the character set that MSH-18 names, else ``charset``, else UTF-8, and with Latin-1 where that fails:
+    the values encode back to the sender's bytes with ``codec``. With ``override``, ``charset`` goes before MSH-18.
+    Encoding characters that make no sense read as HL7's own. Of a batch it is the header of its first BHS or FHS that
+    has a control id (BHS-11, FHS-11), with version, processing id and character set of the first message.
     """
-    line = first_line(drop_opening(data))
+    data = drop_opening(data)
+    if data.startswith((b"FHS", b"BHS")):
+        return _read_batch_header(data, charset, override=override)
+    line = first_line(data)
     separator = line[3:4].decode("latin-1")
     if not line.startswith(b"MSH") or not is_delimiter(separator):
         return None
-    fields = split_header(line.decode("latin-1"), separator)
-    codec = find_codec(fields[18].partition(fields[2][1:2] or "~")[0]) or "utf-8"
+    parts = line.split(line[3:4])
+    mark = (parts[1][1:2] if len(parts) > 1 else b"").decode("latin-1") or DEFAULT.repetition
+    declared = declared_codec(find_declared(parts, line, line[3:4], mark), mark)
+    known = find_codec(charset) if charset else None
+    codec = (known or declared if override else declared or known) or "utf-8"
+    read = _read_fields(line, separator, codec)
+    return read and build_header(*read)
+
+
+def _read_fields(line: bytes, separator: str, codec: str) -> tuple[list[str], Delimiters, str] | None:
+    """Return a header's fields, its delimiters, and what it was decoded with."""
     try:
         text = line.decode(codec)
     except UnicodeDecodeError:
@@ -117,12 +134,31 @@ def read_header(data: bytes) -> Header | None:
         text = line.decode(codec)
     fields = split_header(text, separator)
     try:
-        delimiters = parse_delimiters(separator, fields[2])
+        delimiters = parse_delimiters(separator, fields[2], codec)
     except MessageError:
-        if separator in DEFAULT[1:]:
+        if separator in DEFAULT[1:6]:
             return None
-        delimiters = DEFAULT._replace(field=separator)
-    return build_header(fields, delimiters, codec)
+        delimiters = DEFAULT._replace(field=separator, codec=codec)
+    return fields, delimiters, codec
+
+
+def _read_batch_header(data: bytes, charset: str | None, *, override: bool) -> Header | None:
+    inside = _MESSAGE.search(data)
+    start = inside.end() - 3 if inside else len(data)
+    message = read_header(data[start : start + _MOST_HEADER], charset=charset, override=override)
+    message = message or Header(processing_id="P")
+    first, *others = (line for line in data[:_MOST_HEADER].splitlines() if line)
+    headers = []
+    for line in (*others[:1], first):
+        separator = line[3:4].decode("latin-1")
+        is_header = line.startswith((b"FHS", b"BHS")) and is_delimiter(separator)
+        read = _read_fields(line, separator, message.codec) if is_header else None
+        if read:
+            fields, delimiters, codec = read
+            rest = message.processing_id, message.version, "", "", message.charset, codec
+            # From the third field to the seventh FHS, BHS and MSH are the same. It is of no type, and asks for nothing.
+            headers.append(Header._make((delimiters, *fields[3:8], "", "", "", fields[11], *rest)))
+    return next((header for header in headers if header.control_id), headers[-1] if headers else None)
 
 
 def check_header(header: Header, processing_ids: Container[str]) -> None:

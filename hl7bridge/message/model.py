@@ -113,7 +113,7 @@ class Message:
         return self._part(text, path)
 
     def _part(self, text: str, path: Path) -> str | Empty:
-        _, component, repetition, _, subcomponent, _ = self.delimiters
+        _, component, repetition, _, subcomponent, _, _ = self.delimiters
         for separator, number in (
             (repetition, path.repetition),
             (component, path.component),

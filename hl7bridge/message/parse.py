@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import re
-from typing import Final
 
 from hl7bridge.errors import SEGMENT_SEQUENCE, UNSUPPORTED_TYPE, Location, MessageError
-from hl7bridge.message.charset import decode_declared, decode_guessed, require_codec
+from hl7bridge.message.charset import decode_guessed, decode_known, find_declared, require_codec
 from hl7bridge.message.delimiters import parse_delimiters
 from hl7bridge.message.header import drop_opening, first_line, split_header
 from hl7bridge.message.model import Message
 
-_CHARSET_INDEX: Final = 17  # MSH-18 in a plain split, where MSH-1 has no place of its own
 
-
-def parse_message(data: bytes, *, charset: str | None = None) -> Message:
+def parse_message(data: bytes, *, charset: str | None = None, override: bool = False) -> Message:
     """Return the message in a block's payload.
 
     Segments end with CR, LF or CR LF; blank lines and a byte order mark are dropped. A line feed that no segment
-    follows is text. ``charset`` is the sender's, by its name in table 0211, for when MSH-18 is blank. Raises
-    MessageError: 100 no MSH first, or a second one; 101, 102 delimiters; 102, 103 character set; 200 a batch.
+    follows is text. ``charset`` is the sender's, by its name in table 0211, for when MSH-18 is blank; with
+    ``override`` also for when it is not. Raises MessageError: 100 no MSH first, or a second one; 101, 102 delimiters;
+    102, 103 character set; 200 a batch.
     """
     if not data.startswith(b"MSH"):
         data = drop_opening(data)
@@ -27,15 +25,24 @@ def parse_message(data: bytes, *, charset: str | None = None) -> Message:
     line = first_line(data)
     separator = line[3:4]
     parts = line.split(separator or b"|")
-    encoding = parts[1] if len(parts) > 1 else b""
-    delimiters = parse_delimiters(separator.decode("latin-1"), encoding.decode("latin-1"))
-    declared = parts[_CHARSET_INDEX].decode("latin-1") if len(parts) > _CHARSET_INDEX else ""
-    name = declared.partition(delimiters.repetition)[0] or charset
-    if name:
-        codec = require_codec(name)
-        text = decode_declared(data, codec)
-    else:
+    encoding = parts[1].decode("latin-1") if len(parts) > 1 else ""
+    sign = separator.decode("latin-1")
+    delimiters = parse_delimiters(sign, encoding)
+    codec = ""
+    whose = "declared"
+    if not (override and charset):
+        declared = find_declared(parts, line, separator, delimiters.repetition)
+        codec = require_codec(declared, delimiters.repetition) if declared else ""
+    if charset and not codec:
+        codec = require_codec(charset)
+        whose = "configured"
+    guessed = not codec
+    if guessed:
         text, codec = decode_guessed(data)
+    else:
+        text = decode_known(data, codec, whose)
+    if codec != delimiters.codec:
+        delimiters = parse_delimiters(sign, encoding, codec)
     segments = _split_segments(text, delimiters.field)
     message = Message(
         text,
@@ -43,7 +50,7 @@ def parse_message(data: bytes, *, charset: str | None = None) -> Message:
         split_header(segments[0], delimiters.field),
         delimiters,
         codec,
-        charset_guessed=not name,
+        charset_guessed=guessed,
     )
     if message.count("MSH") > 1:
         raise MessageError(
@@ -59,7 +66,7 @@ def _require_msh(data: bytes) -> None:
         raise MessageError(
             UNSUPPORTED_TYPE,
             Location(data[:3].decode("ascii")),
-            "batches are not taken in this release; send each message in its own block",
+            "a batch of messages where one message is expected",
             reject=True,
         )
     raise MessageError(SEGMENT_SEQUENCE, Location("MSH"), "a message must begin with MSH")

@@ -154,8 +154,9 @@ class Partner(Protocol):
             if verdict.outcome is not Outcome.NOT_OURS:
                 self._finish(verdict)
                 return
-        elif self._waiting is not None and isinstance(event, Oversize):
+        elif isinstance(event, Oversize):  # nothing after it is read
             self._finish(OVERSIZE)
+            self.drop()
             return
         self._saw_junk |= isinstance(event, Junk)
         self.ignored += 1

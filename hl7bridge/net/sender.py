@@ -1,7 +1,7 @@
 """A destination's queued deliveries -> its MLLP port, in order, one in flight; at most once unless a person says so.
 
 The store knows that a delivery is being sent before its first byte is written. Whatever then goes wrong without a
-reply of its own makes it ``unknown``, and nobody but a person sends it again.
+reply of its own makes a payment ``unknown``, and nobody but a person sends it again. An acknowledgement is.
 """
 
 from __future__ import annotations
@@ -185,7 +185,7 @@ class Sender(Service):
         if self._is_stopping:
             verdict = NOT_SENT
         else:
-            block = encode_block(delivery.content.encode())
+            block = encode_block(delivery.payload)
             verdict = await partner.exchange(block, delivery.control_id, link.ack_timeout)
         milliseconds = round((self._reactor.seconds() - started) * 1000, 1)
         rest = self._judge(partner, verdict)
@@ -195,7 +195,7 @@ class Sender(Service):
         def record(store: Store) -> _Recorded:
             now = self._now()
             status = record_verdict(store, delivery.id, attempt, now)
-            return _Recorded(status, claim_next(store, link.name, now) if goes_on else None)
+            return _Recorded(status, claim_next(store, link.name, now, delivery) if goes_on else None)
 
         recorded = await self._in_store(record)
         log = self._log.info if verdict.outcome is Outcome.ACCEPTED else self._log.warning

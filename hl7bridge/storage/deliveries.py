@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
-from hl7bridge.delivery.delivery import PAYMENT_STATUS, Delivery, DeliveryEvent, DeliveryStatus, next_status
+from hl7bridge.delivery.delivery import (
+    APPLICATION_ACK,
+    PAYMENT_STATUS,
+    Delivery,
+    DeliveryEvent,
+    DeliveryStatus,
+    next_status,
+)
 from hl7bridge.delivery.retry import RetryPolicy, decide_retry
 from hl7bridge.delivery.verdict import EVENTS, INTERRUPTED, Outcome, Verdict
 from hl7bridge.errors import NotFoundError, RefusedError
@@ -18,7 +25,8 @@ from hl7bridge.times import utc_text
 _COLUMNS: Final = "id, destination, control_id, account_id, payment_id, content, attempts"
 _NEXT: Final = f"""
 SELECT {_COLUMNS}, next_attempt_at FROM deliveries AS d
-WHERE d.destination = ? AND d.status IN ('queued', 'sending') AND d.status = 'queued' AND NOT EXISTS (
+WHERE d.destination = ? AND (d.payment_id IS NULL) = ? AND d.status IN ('queued', 'sending') AND d.status = 'queued'
+AND NOT EXISTS (
   SELECT 1 FROM deliveries AS earlier
   WHERE earlier.account_id = d.account_id AND earlier.id < d.id
   AND earlier.status IN ('queued', 'sending', 'held', 'unknown') AND earlier.status <> 'queued')
@@ -28,9 +36,18 @@ _SENDING: Final = "status IN ('queued', 'sending') AND status = 'sending' AND (d
 _LIST: Final = """
 SELECT d.id AS delivery, d.destination, d.kind, d.control_id, d.status, d.attempts,
   CASE WHEN d.status = 'queued' THEN d.next_attempt_at END AS next_attempt_at, d.last_error,
-  d.payment_id AS payment, d.created_at, d.finished_at
+  d.payment_id AS payment, d.message_id AS message, d.created_at, d.finished_at
 FROM deliveries AS d
 """
+
+
+class Acknowledgement(NamedTuple):
+    """An application reply that goes to a destination as a message of our own; ``content`` is the whole of it."""
+
+    destination: str
+    control_id: str
+    message_id: int
+    content: str
 
 
 class Attempt(NamedTuple):
@@ -62,21 +79,34 @@ def add_delivery(
     return int(cursor.lastrowid)
 
 
-def next_delivery(store: Store, destination: str, now: dt.datetime) -> Delivery | None:
+def add_acknowledgements(store: Store, acknowledgements: Iterable[Acknowledgement], now: str) -> None:
+    """Queue application replies; they carry no payment and belong to no account's order."""
+    store.executemany(
+        "INSERT INTO deliveries (destination, control_id, message_id, content, kind, status, attempts,"
+        f" next_attempt_at, last_error, created_at) VALUES (?, ?, ?, ?, '{APPLICATION_ACK}', 'queued', 0, ?, '', ?)",
+        [(*each, now, now) for each in acknowledgements],
+    )
+
+
+def next_delivery(store: Store, destination: str, now: dt.datetime, after: Delivery | None = None) -> Delivery | None:
     """Return the delivery whose turn it is, or None while there is none or it waits for its next attempt.
 
-    Deliveries go out in the order in which they were queued: one that waits holds back all behind it. Only those of
-    an account with an earlier delivery that is sending, held or unknown are passed over, so that other accounts go on.
+    Payments go out in the order in which they were queued, and so do acknowledgements: one that waits holds back all
+    of its kind behind it. Only those of an account with an earlier delivery that is sending, held or unknown are passed
+    over, so that other accounts go on. The two kinds do not wait for each other: ``after`` a payment it is an
+    acknowledgement's turn when there is one, and the other way round.
     """
-    row = store.row(_NEXT, (destination,))
-    if row is None or row[-1] > utc_text(now):
-        return None
-    return Delivery(*row[:-1])
+    is_payments_turn = after is None or after.payment_id is None
+    for is_without_payment in (not is_payments_turn, is_payments_turn):
+        row = store.row(_NEXT, (destination, is_without_payment))
+        if row is not None and row[-1] <= utc_text(now):
+            return Delivery(*row[:-1])
+    return None
 
 
-def claim_next(store: Store, destination: str, now: dt.datetime) -> Delivery | None:
+def claim_next(store: Store, destination: str, now: dt.datetime, after: Delivery | None = None) -> Delivery | None:
     """Take the next delivery and mark it as sending; the caller commits before it writes the first byte."""
-    delivery = next_delivery(store, destination, now)
+    delivery = next_delivery(store, destination, now, after)
     return None if delivery is None else mark_sending(store, delivery.id, now)
 
 
@@ -90,15 +120,17 @@ def mark_sending(store: Store, delivery_id: int, now: dt.datetime) -> Delivery:
 def record_verdict(store: Store, delivery_id: int, attempt: Attempt, now: dt.datetime) -> DeliveryStatus:
     """End an attempt as its verdict says, and return what the delivery is now.
 
-    Put off by the destination, it is queued again for later, or held when this was the last attempt. What was not
-    sent counts as no attempt. Raises RefusedError when the delivery is not being sent.
+    Put off by the destination, it is queued again for later, or held when this was the last attempt; so is an
+    acknowledgement whose reply was lost, for a second one doubles nothing. What was not sent counts as no attempt.
+    Raises RefusedError when the delivery is not being sent.
     """
     verdict, reason = attempt.verdict, attempt.verdict.reason
     event = EVENTS[verdict.outcome]
     wait = dt.timedelta(0)
-    if verdict.outcome is Outcome.RETRY:
-        attempts = store.rows("SELECT attempts FROM deliveries WHERE id = ?", (delivery_id,))[0][0]
+    attempts, kind = store.rows("SELECT attempts, kind FROM deliveries WHERE id = ?", (delivery_id,))[0]
+    if verdict.outcome is Outcome.RETRY or (verdict.outcome is Outcome.UNKNOWN and kind == APPLICATION_ACK):
         later = decide_retry(attempt.policy, attempts, attempt.jitter)
+        event = DeliveryEvent.POSTPONED
         if later is None:
             event, reason = DeliveryEvent.REFUSED, f"{reason} (attempt {attempts}, the last)"
         else:
@@ -122,9 +154,14 @@ def record_no_connection(store: Store, delivery_id: int, reason: str, retry_at: 
 def recover_sending(store: Store, now: dt.datetime, destination: str | None = None) -> int:
     """Turn what was being sent when the program ended into ``unknown``, and return how many there were.
 
-    Called before a sender starts. The destination may have each of them or not: only a person can tell.
+    Called before a sender starts. The destination may have each of them or not: only a person can tell. An
+    acknowledgement is queued again instead, and not counted.
     """
     chosen = (destination, destination is None)
+    store.execute(
+        f"UPDATE deliveries SET status = 'queued', last_error = ? WHERE {_SENDING} AND kind = '{APPLICATION_ACK}'",
+        (INTERRUPTED.reason, *chosen),
+    )
     store.execute(
         "UPDATE payments SET status = 'unknown', updated_at = ?"
         f" WHERE id IN (SELECT payment_id FROM deliveries WHERE {_SENDING})",
@@ -188,7 +225,9 @@ def _move(store: Store, delivery_id: int, event: DeliveryEvent, now: dt.datetime
     status = next_status(DeliveryStatus(row[0]), event)
     finished_at = utc_text(now) if status in (DeliveryStatus.ACCEPTED, DeliveryStatus.CANCELLED) else None
     store.execute("UPDATE deliveries SET status = ?, finished_at = ? WHERE id = ?", (status, finished_at, delivery_id))
-    store.execute(
-        "UPDATE payments SET status = ?, updated_at = ? WHERE id = ?", (PAYMENT_STATUS[status], utc_text(now), row[1])
-    )
+    if row[1] is not None:
+        store.execute(
+            "UPDATE payments SET status = ?, updated_at = ? WHERE id = ?",
+            (PAYMENT_STATUS[status], utc_text(now), row[1]),
+        )
     return status

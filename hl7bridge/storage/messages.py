@@ -102,10 +102,15 @@ def read_counters(store: Store) -> dict[str, dict[str, int]]:
     return counters
 
 
-def list_messages(store: Store, *, disposition: str | None, limit: int) -> Iterator[dict[str, Any]]:
-    """Return messages newest first; ``limit`` 0 is all."""
-    where = " WHERE m.disposition = ?" if disposition else ""
+def list_messages(
+    store: Store, *, disposition: str | None, limit: int, is_waiting: bool = False
+) -> Iterator[dict[str, Any]]:
+    """Return messages newest first; ``limit`` 0 is all, ``is_waiting`` only those that are parked for a person."""
+    conditions = ["m.disposition = ?"] if disposition else []
     parameters: list[Any] = [disposition] if disposition else []
+    if is_waiting:
+        conditions.append("m.id IN (SELECT message_id FROM parked)")
+    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
     limits = " LIMIT ?" if limit else ""
     return store.dicts(f"{_LIST}{where} ORDER BY m.id DESC{limits}", [*parameters, *([limit] if limit else [])])
 

@@ -222,7 +222,7 @@ def test_certificates_out_of_their_time_are_told(tmp_path, config):
     """Before a partner refuses them."""
     authority = Certificates(tmp_path)
     old, old_key = authority.issue("old", days=(-20, -10))
-    new, new_key = authority.issue("new", days=(10, 20))
+    new, new_key = authority.issue("new", days=(10, 200))
     with_tls(
         config,
         f'certificate = "{old}", key = "{old_key}"',
@@ -232,6 +232,29 @@ def test_certificates_out_of_their_time_are_told(tmp_path, config):
     assert f"listeners[1].tls.certificate: {old}: expired on 20" in found[0]
     assert f"destinations[1].tls.certificate: {new}: not valid before 20" in found[1]
     assert found[1].endswith("(is the clock right?)")
+
+
+def test_a_certificate_that_soon_expires_is_said_and_does_not_fail(tmp_path, config):
+    """In time to renew it: a line with its place, from 30 days before; what has expired is a problem instead."""
+    authority = Certificates(tmp_path)
+    soon, key = authority.issue("soon", days=(-300, 29))
+    later, later_key = authority.issue("later", days=(-300, 31))
+    with_tls(
+        config,
+        f'certificate = "{soon}", key = "{key}"',
+        f'ca = "{authority.ca}", certificate = "{later}", key = "{later_key}"',
+    )
+    result = run("check", "--config", config)
+    line = next(at for at, text in enumerate(config.read_text().splitlines(), 1) if str(soon) in text)
+    warning, verdict = result.stdout.splitlines()
+    assert warning.startswith(f"{config}:{line}: listeners[1].tls.certificate: {soon}: expires on 20")
+    assert warning.endswith(" (renew it)")
+    assert (verdict, result.exit_code) == (f"{config}: nothing is wrong yet", 0)
+    shown = run("check", "--show", "--config", config)
+    assert (shown.stderr, shown.exit_code) == (f"{warning}\n", 0)
+    edit(config, str(key), str(tmp_path / "none.key"))
+    broken = run("check", "--config", config)
+    assert (len(broken.stdout.splitlines()), broken.stderr, broken.exit_code) == (2, "1 problem\n", 1)
 
 
 def test_a_key_of_another_certificate_is_told(tmp_path, config):

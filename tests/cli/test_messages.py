@@ -11,7 +11,8 @@ from bridge_samples import NOW, Bridge, charges, registration
 from hl7bridge.cli.kept_fields import kept_fields
 from hl7bridge.cli.messages import COLUMNS
 from hl7bridge.cli.revealed import visible_bytes, visible_text
-from hl7bridge.net.listener import Limits, _fault
+from hl7bridge.net.faults import fault_of
+from hl7bridge.net.limits import Limits
 from hl7bridge.storage.messages import read_message
 from hl7bridge.wire.mllp import Junk, Oversize, Truncated
 
@@ -228,7 +229,7 @@ def test_an_unreadable_block_is_replayed_with_its_bytes(bridge):
 @pytest.mark.parametrize("event", [Truncated(charges()), Junk(charges())])
 def test_bytes_that_never_were_a_whole_block_are_replayed_only_by_force(bridge, event):
     """Half a message parses, and would post half its charges."""
-    data, error, answered = _fault(event, LIMITS)
+    data, error, answered = fault_of(event, LIMITS)
     bridge.receive(data, fault=error, answered=answered)
     result = bridge.run("messages", "replay", 1)
     assert result.exit_code == 1
@@ -238,7 +239,7 @@ def test_bytes_that_never_were_a_whole_block_are_replayed_only_by_force(bridge, 
 
 def test_a_block_of_which_only_the_head_was_kept_is_never_replayed(bridge):
     """Its end is gone for good."""
-    data, error, answered = _fault(Oversize(2000, charges()), LIMITS)
+    data, error, answered = fault_of(Oversize(2000, charges()), LIMITS)
     bridge.receive(data, fault=error, answered=answered)
     result = bridge.run("messages", "replay", 1, "--force")
     assert (result.exit_code, result.stderr) == (

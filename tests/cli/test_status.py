@@ -50,11 +50,12 @@ def test_a_new_bridge_has_nothing_and_its_counts_foot(config):
     found = status(config)
     assert found["daemon"] == "not running"
     assert found["pid"] is None
-    assert found["schema"] == 1
+    assert found["schema"] == 2
     assert found["store_bytes"] > 0
     assert found["foots"] is True
     assert found["received"] == found["applied"] == found["unreadable"] == 0
     assert (found["listeners"], found["deliveries"], found["oldest_delivery_seconds"]) == ([], {}, None)
+    assert (found["parked_waiting"], found["oldest_parked_seconds"]) == (0, None)
     assert "messages    none received yet" in run("status", "--config", config).stdout
 
 

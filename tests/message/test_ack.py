@@ -228,3 +228,56 @@ def test_times_are_sent_with_their_zone():
     twice = dt.datetime(2026, 11, 1, 1, 30, tzinfo=ZoneInfo("America/New_York"))
     assert encode_time(twice) == "20261101013000-0400"
     assert encode_time(twice.replace(fold=1)) == "20261101013000-0500"
+
+
+@pytest.mark.parametrize(("version", "fields"), [("2.5.1", ["MSH: wrong", "7"]), ("2.8", ["", "7"])])
+def test_the_expected_sequence_number_is_msa_4(version, fields):
+    """MSA-3 keeps its place, empty where nothing is to be said."""
+    data = adt(m12=version.encode())
+    refused = Outcome(MessageError(DATA_TYPE, Location("MSH"), "wrong"), expected=7)
+    assert segments(answer(data, refused).blocks[0])[1][3:] == fields
+    assert segments(answer(data, Outcome(expected=-1)).blocks[0])[1] == ["MSA", "AA", "C1", "", "-1"]
+    assert segments(answer(adt(m15=b"AL"), Outcome(expected=0)).blocks[0])[1][4] == "0"
+
+
+@pytest.mark.parametrize(
+    ("accept", "application", "codes"),
+    [(b'""', b'""', ["AA"]), (b'""', b"", ["AA"]), (b'""', b"AL", ["AA"]), (b" al", b"ne ", ["CA"])],
+)
+def test_conditions_are_read_as_senders_write_them(accept, application, codes):
+    """HL7's null is no request; small letters and spaces change nothing."""
+    acks = answer(adt(m15=accept, m16=application))
+    assert [segments(block)[1][1] for block in acks.blocks] == codes
+
+
+def test_an_application_answer_can_go_apart_as_a_message_that_asks_for_a_commit_reply():
+    """The commit reply stays where it is; original mode has one answer, on the connection."""
+    data = adt(m15=b"AL", m16=b"AL", m10=b"C\x1c1")
+    acks = answer(data, is_apart=True)
+    assert [segments(block)[1][1] for block in acks.blocks] == ["CA"]
+    assert acks.code == "CA"
+    apart = segments(acks.apart.encode())
+    assert (apart[0][9], apart[0][14:], apart[1][1:]) == ("HB1A", ["AL", "NE"], ["AA", "C1"])
+    alone = answer(adt(m15=b"NE", m16=b"AL"), BAD_DATE, is_apart=True)
+    assert (alone.blocks, alone.code) == ((), "AE")
+    assert segments(alone.apart.encode())[0][9] == "HB1A"
+    assert answer(adt(m15=b"AL", m16=b"AL"), BAD_DATE, is_apart=True).apart == ""
+    assert answer(adt(), is_apart=True) == answer(adt())
+
+
+@pytest.mark.parametrize(
+    ("name", "sender", "said"),
+    [(b"", "MUNICH", []), (b"", "MÜNCHEN", ["", "UNICODE UTF-8"]), (b"8859/1", "MUNICH", ["", "8859/1"])],
+)
+def test_an_answer_that_goes_apart_says_what_it_is_in(name, sender, said):
+    """UTF-8 where the sender named nothing and something is not ASCII."""
+    apart = answer(adt(m15=b"NE", m16=b"AL", m18=name, m3=sender.encode()), is_apart=True).apart
+    assert segments(apart.encode())[0][14:] == ["AL", "NE", *said]
+
+
+def test_a_character_set_is_claimed_only_by_an_answer_that_is_in_it():
+    """A listener that reads a sender's wrong MSH-18 otherwise answers as it reads."""
+    header = read_header(adt(m18=b"ASCII", m3="MÜNCHEN".encode("latin-1")), charset="8859/1", override=True)
+    (block,) = build_acks(header, ACCEPTED, control_id="HB1", now=NOW).blocks
+    assert "|MÜNCHEN|".encode("latin-1") in block
+    assert b"ASCII" not in block

@@ -14,7 +14,8 @@ from message_samples import CORPUS, NOW
 
 from hl7bridge.errors import MessageError
 from hl7bridge.message.ack import Outcome, build_acks
-from hl7bridge.message.header import read_header
+from hl7bridge.message.batch import split_batch
+from hl7bridge.message.header import drop_opening, read_header
 from hl7bridge.message.model import Empty
 from hl7bridge.message.parse import parse_message
 
@@ -37,6 +38,18 @@ def test_a_sample_message_is_read_whole_and_answered(name):
     for block in acks.blocks:
         reply = hl7.parse(block.decode(message.charset))
         assert str(reply.segment("MSA")[2]) == message.control_id
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_a_sample_message_encodes_to_the_bytes_it_came_from(name):
+    message = parse_message(SAMPLES[name])
+    assert message.text.encode(message.charset) == drop_opening(SAMPLES[name])
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_a_sample_message_comes_out_of_a_batch_with_the_same_segments(name):
+    (message,) = split_batch(b"BHS|^~\\&|\r" + drop_opening(SAMPLES[name]) + b"\rBTS|1\r").messages
+    assert parse_message(message).segments == parse_message(SAMPLES[name]).segments
 
 
 @pytest.mark.parametrize("name", SAMPLES)

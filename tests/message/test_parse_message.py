@@ -125,7 +125,7 @@ def test_what_is_not_a_message_is_refused_with_a_code_and_a_place(data, code, pl
 
 def test_only_a_batch_is_rejected_for_what_it_is_and_not_for_its_content():
     assert refusal(b"FHS|^~\\&|PROBE\r")[2:] == (
-        "batches are not taken in this release; send each message in its own block",
+        "a batch of messages where one message is expected",
         True,
     )
     assert refusal(DFT + DFT)[3] is False

@@ -7,6 +7,8 @@ from reactor_thread import start_reactor
 from sender_bridge import Bridge
 from structlog.testing import capture_logs
 
+from hl7bridge.net import listener
+
 
 @pytest.fixture
 def logs():
@@ -20,3 +22,9 @@ def bridge(tmp_path, logs):
     running = Bridge(tmp_path)
     yield running
     running.close()
+
+
+@pytest.fixture
+def quick_sweep(monkeypatch):
+    """Have listeners look often for what has taken too long, or each such test would wait a second for nothing."""
+    monkeypatch.setattr(listener, "_SWEEP", 0.05)

@@ -20,13 +20,13 @@ ACK = b"\x0bMSH|^~\\&|EHR|||||ACK|R1|P|2.5.1\rMSA|AA|HB1\r\x1c\r"
 class Wire(StringTransport):
     """A connection in memory."""
 
-    def setTcpNoDelay(self, _on):  # noqa: N802
+    def setTcpNoDelay(self, _on):
         """Take the option."""
 
-    def setTcpKeepAlive(self, _on):  # noqa: N802
+    def setTcpKeepAlive(self, _on):
         """Take the option."""
 
-    def abortConnection(self):  # noqa: N802
+    def abortConnection(self):
         """Close at once."""
         self.disconnecting = True
 

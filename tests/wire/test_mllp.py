@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from hl7bridge.errors import WireError
 from hl7bridge.wire import mllp
-from hl7bridge.wire.mllp import Block, Decoder, Junk, Oversize, Truncated, encode_block
+from hl7bridge.wire.mllp import Block, Decoder, Junk, Oversize, Truncated, encode_block, is_commit
 
 FIRST = b"MSH|^~\\&|EHR|NORTHGATE\rPID|1||MR1"
 SECOND = b"MSH|^~\\&|EHR|NORTHGATE\rPID|1||MR2"
@@ -24,12 +24,11 @@ EVERYTHING = (
     + b"\x0bleft\x1cright\x1c\x1c\r"
     + b"\x0bno CR\x1c"
     + encode_block(b"")
+    + b"\x0bcut too"
     + b"\x0b"
     + b"x" * 80
     + b"\x1c\r"
-    + b"\x0b"
-    + b"y" * 80
-    + b"\x0bthe end"
+    + b"\x0bnever read"
 )
 EXPECTED = [
     Block(FIRST),
@@ -37,11 +36,10 @@ EXPECTED = [
     Truncated(b"cut short"),
     Block(SECOND),
     Block(b"left\x1cright\x1c"),
-    Block(b"no CR"),
+    Block(b"no CR", ("end_without_cr",)),
     Block(b""),
-    Oversize(80, b"x" * 60),
-    Oversize(80, b"y" * 60),
-    Truncated(b"the end"),
+    Truncated(b"cut too"),
+    Oversize(61, b"x" * 60),
 ]
 
 
@@ -98,32 +96,45 @@ def test_a_block_of_exactly_the_limit_is_taken_and_one_byte_more_is_not():
     assert decode([encode_block(b"x" * 61)]) == [Oversize(61, b"x" * 60)]
 
 
-def test_of_a_block_that_is_too_long_the_first_64_kib_are_kept_and_the_next_block_is_taken():
+def test_a_block_that_is_too_long_is_told_of_at_once_with_its_first_64_kib_and_nothing_after_it_is_read():
     decoder = Decoder(200_000)
     long = b"MSH|" + b"z" * 400_000
-    events = []
-    for at in range(0, len(long), 50_000):
-        events += decoder.feed((b"" if at else b"\x0b") + long[at : at + 50_000])
-        assert len(decoder._buffer) <= 200_000
-    assert events == []
-    assert decoder.feed(b"\x1c\r" + encode_block(FIRST)) == [Oversize(400_004, long[:65_536]), Block(FIRST)]
+    assert decoder.feed(b"\x0b" + long[:200_000]) == []
+    assert decoder.is_inside
+    assert not decoder.is_spent
+    assert decoder.feed(long[200_000:250_000]) == [Oversize(200_001, long[:65_536])]
+    assert decoder.is_spent
+    assert not decoder.is_inside
+    assert decoder.pending_seconds is None
+    assert decoder.feed(b"\x1c\r" + encode_block(FIRST)) == []
+    assert decoder.feed(encode_block(FIRST)) == []
+    assert decoder.take_pending() == decoder.close() == []
+    assert decoder.is_spent
+    assert not decoder._buffer
+
+
+def test_of_an_end_byte_after_the_last_byte_that_the_limit_allows_only_the_next_byte_can_tell():
+    for ending, events in [
+        (b"\r", [Block(b"x" * 60)]),
+        (b"\x0b", [Block(b"x" * 60, ("end_without_cr",))]),
+        (b"x", [Oversize(61, b"x" * 60)]),
+    ]:
+        decoder = Decoder(60)
+        assert decoder.feed(b"\x0b" + b"x" * 60 + b"\x1c") == []
+        assert decoder.feed(ending) == events
 
 
 def test_a_block_whose_cr_never_comes_can_be_taken_after_a_wait():
     decoder = Decoder()
     assert decoder.feed(b"\x0b" + FIRST + b"\x1c") == []
     assert decoder.pending_end
+    assert decoder.pending_seconds == 0.3
     assert decoder.is_inside
-    assert decoder.take_pending() == [Block(FIRST)]
+    assert decoder.take_pending() == [Block(FIRST, ("end_without_cr",))]
+    assert decoder.pending_seconds is None
     assert not decoder.pending_end
     assert decoder.take_pending() == []
     assert decoder.feed(b"\r" + encode_block(SECOND)) == [Block(SECOND)], "a late CR is padding"
-
-
-def test_a_block_that_is_too_long_can_lack_its_cr_as_well():
-    decoder = Decoder(10)
-    assert decoder.feed(b"\x0b" + b"x" * 20 + b"\x1c") == []
-    assert decoder.take_pending() == [Oversize(20, b"x" * 10)]
 
 
 def test_an_unfinished_block_is_not_complete_but_for_its_cr():
@@ -182,6 +193,14 @@ def test_the_work_grows_with_the_bytes_and_not_with_how_they_are_split(size, ste
 def test_what_would_end_a_block_early_is_never_sent(payload):
     with pytest.raises(WireError, match="0x0B or 0x1C"):
         encode_block(payload)
+
+
+def test_the_commits_of_release_2_are_blocks_of_one_byte_and_no_messages():
+    assert Decoder().feed(mllp.COMMIT_ACK + mllp.COMMIT_NAK) == [Block(b"\x06"), Block(b"\x15")]
+    assert is_commit(b"\x06")
+    assert is_commit(b"\x15")
+    assert not is_commit(b"")
+    assert not is_commit(FIRST)
 
 
 def test_a_block_is_sent_with_its_three_bytes():

@@ -58,6 +58,13 @@ def test_a_sender_may_send_for_the_facilities_of_its_names(tmp_path, logs):
     assert refusals(logs) == []
 
 
+def test_a_message_for_another_facility_is_refused_and_the_connection_goes_on(tmp_path):
+    """AR: it is not the message that is wrong."""
+    with listen(tmp_path, clients={SENDER: frozenset({"NORTHGATE"})}) as listening:
+        assert ask(listening, adt("A1", m4="SOUTHGATE"), adt("A2")) == ["AR", "AA"]
+        assert listening.dispositions() == ["rejected", "applied"]
+
+
 def test_a_sender_whose_certificate_names_nobody_known_is_closed(tmp_path, logs):
     """Nothing that it sent is taken."""
     with listen(tmp_path, clients={"other.example": frozenset({"NORTHGATE"})}) as listening:

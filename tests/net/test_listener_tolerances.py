@@ -103,3 +103,13 @@ def test_what_a_repair_uncovers_may_be_a_batch(tmp_path):
         (reply,) = (sender.send(payload), sender.replies())[1]
         assert reply.startswith(b"BHS|")
         assert listening.dispositions() == ["applied", "applied"]
+
+
+def test_each_repair_that_was_needed_is_counted_for_the_listener(tmp_path):
+    """Where ``hl7bridge status`` reads it."""
+    payload = framed(b"junk " + adt("A1")) + framed(adt("A2"))[:-1] + framed(adt("A3"))
+    with Listening(tmp_path, tolerances=frozenset({"bytes_before_msh"})) as listening, Sender(listening.port) as sender:
+        sender.raw(payload)
+        assert control_ids(sender.replies(3)) == ["A1", "A2", "A3"]
+        counted = dict(listening.store.rows("SELECT name, value FROM counters WHERE value > 0"))
+    assert counted == {"received": 3, "applied": 3, "end_without_cr": 1, "tolerated_bytes_before_msh": 1}

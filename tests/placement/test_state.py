@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from hl7bridge.errors import RefusedError
 from hl7bridge.placement.state import OPEN, TRANSITIONS, By, Status, find_transition
-from hl7bridge.storage.migrations import _INITIAL
+from hl7bridge.storage.schema_initial import INITIAL
 
 ENDED = set(Status) - set(OPEN) - {Status.ELIGIBLE}
 ALLOWED = {(each.source, each.target, by) for each in TRANSITIONS for by in each.by}
@@ -66,10 +66,10 @@ def test_the_agency_is_told_of_every_change_that_is_not_its_own_once_it_has_the_
 
 def test_the_database_knows_the_same_statuses_and_the_same_open_ones():
     """The table's CHECK and its partial unique index are written once more in SQL."""
-    placements = _INITIAL.partition("CREATE TABLE placements ")[2].partition(") STRICT")[0]
+    placements = INITIAL.partition("CREATE TABLE placements ")[2].partition(") STRICT")[0]
     for status in set(Status) - {Status.ELIGIBLE}:
         assert f"'{status}'" in placements
-    index = _INITIAL.partition("CREATE UNIQUE INDEX placements_open")[2].partition(";")[0]
+    index = INITIAL.partition("CREATE UNIQUE INDEX placements_open")[2].partition(";")[0]
     assert {status for status in Status if f"'{status}'" in index} == set(OPEN)
 
 

@@ -31,8 +31,10 @@ def command(folder: Path | None) -> None:
     """
     from hl7bridge.cli.demo_steps import run_demo
 
-    with _answer_signals(), _place(folder) as place:
+    with _answer_signals() as interrupted, _place(folder) as place:
         is_right = run_demo(place, is_kept=folder is not None)
+        if interrupted:  # at a moment when Python lets no exception through, as in a callback of a library
+            raise KeyboardInterrupt
     if not is_right:
         click.get_current_context().exit(1)
 
@@ -49,18 +51,23 @@ def _place(folder: Path | None) -> Iterator[Path]:
 
 
 @contextmanager
-def _answer_signals() -> Iterator[None]:
-    """Have SIGTERM and a closed terminal end the demo as Ctrl-C does: the daemon is stopped, the folder removed."""
+def _answer_signals() -> Iterator[list[int]]:
+    """Have SIGTERM and a closed terminal end the demo as Ctrl-C does: the daemon is stopped, the folder removed.
+
+    The numbers of the signals that came are in the list.
+    """
+    interrupted: list[int] = []
+
+    def interrupt(number: int, _frame: FrameType | None) -> None:
+        interrupted.append(number)
+        raise KeyboardInterrupt
+
     before = {number: signal.getsignal(number) for number in _STOPPING}
     for number, action in before.items():
         if action is not signal.SIG_IGN:  # as nohup wants it
-            signal.signal(number, _interrupt)
+            signal.signal(number, interrupt)
     try:
-        yield
+        yield interrupted
     finally:
         for number, action in before.items():
             signal.signal(number, action)
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt

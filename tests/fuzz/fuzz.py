@@ -20,5 +20,6 @@ with atheris.instrument_imports(include=["hl7bridge"]):
     from target import run_one
 
 if __name__ == "__main__":
-    atheris.Setup(sys.argv, run_one)
+    # What LibFuzzer starts again for each part of a merge.
+    atheris.Setup([f"{sys.executable} {__file__}", *sys.argv[1:]], run_one)
     atheris.Fuzz()

@@ -11,8 +11,16 @@ from twisted.internet.endpoints import HostnameEndpoint, TCP4ClientEndpoint, TCP
 from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock, StringTransport
 
-from hl7bridge.delivery.verdict import CLOSED, HALF_REPLY, NO_REPLY, NOT_FRAMED, NOT_SENT, Outcome
-from hl7bridge.net.partner import ClientTls, Partner, _endpoint, _read_certificates, connection_failure, open_connection
+from hl7bridge.delivery.verdict import CLOSED, HALF_REPLY, NO_REPLY, NOT_FRAMED, NOT_SENT, OVERSIZE, Outcome
+from hl7bridge.net.partner import (
+    LARGEST_REPLY,
+    ClientTls,
+    Partner,
+    _endpoint,
+    _read_certificates,
+    connection_failure,
+    open_connection,
+)
 
 ACK = b"\x0bMSH|^~\\&|EHR|||||ACK|R1|P|2.5.1\rMSA|AA|HB1\r\x1c\r"
 
@@ -173,6 +181,20 @@ def test_a_connection_that_is_not_made_in_time_is_given_up():
 def test_an_address_is_connected_to_and_a_name_is_looked_up(host, kind):
     """Both families."""
     assert isinstance(_endpoint(MemoryReactorClock(), host, 2576, 5.0), kind)
+
+
+def test_a_block_that_is_too_large_ends_the_connection_whether_or_not_a_reply_is_due(clock):
+    """Nothing after it is read, so that no later message can be waited for in vain."""
+    for is_due in (True, False):
+        partner = Partner(clock, is_tls=False)
+        partner.makeConnection(Wire())
+        waiting = partner.exchange(b"block", "HB1", 30.0) if is_due else None
+        partner.dataReceived(b"\x0b" + b"x" * (LARGEST_REPLY + 1))
+        assert partner.transport.disconnecting
+        assert not partner.is_open
+        if waiting:
+            assert verdict_of(waiting) == OVERSIZE
+        assert verdict_of(partner.exchange(b"block", "HB2", 30.0)) == NOT_SENT
 
 
 @pytest.mark.parametrize(

@@ -91,6 +91,31 @@ def test_pipelined_blocks_all_arrive_in_order():
     assert decode([b"".join(map(encode_block, payloads))]) == [Block(payload) for payload in payloads]
 
 
+def test_every_block_of_a_connection_counts_and_not_only_its_first():
+    decoder = Decoder()
+    for number in range(5):
+        payload = b"MSH|%d" % number
+        assert decoder.feed(encode_block(payload)) == [Block(payload)]
+
+
+def test_of_a_large_block_in_many_reads_every_part_is_kept():
+    payload = b"MSH|" + bytes(range(32, 127)) * 20_000
+    wire = encode_block(payload)
+    decoder = Decoder()
+    events = [event for at in range(0, len(wire), 1460) for event in decoder.feed(wire[at : at + 1460])]
+    assert events == [Block(payload)]
+
+
+def test_an_end_byte_and_its_cr_may_come_in_two_packets():
+    decoder = Decoder()
+    assert decoder.feed(b"\x0b" + FIRST + b"\x1c") == []
+    assert decoder.feed(b"\r") == [Block(FIRST)]
+
+
+def test_half_a_message_and_a_whole_one_are_never_one_block():
+    assert decode([b"\x0b" + FIRST[:20], encode_block(SECOND)]) == [Truncated(FIRST[:20]), Block(SECOND)]
+
+
 def test_a_block_of_exactly_the_limit_is_taken_and_one_byte_more_is_not():
     assert decode([encode_block(b"x" * 60)]) == [Block(b"x" * 60)]
     assert decode([encode_block(b"x" * 61)]) == [Oversize(61, b"x" * 60)]

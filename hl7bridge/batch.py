@@ -12,6 +12,7 @@ from hl7bridge.errors import MessageError
 from hl7bridge.intake import order_text
 from hl7bridge.message.ack import ACCEPTED, Acks, Outcome
 from hl7bridge.message.header import Header
+from hl7bridge.message.model import Message
 from hl7bridge.sequence import Sequences
 from hl7bridge.storage.database import Later, Store
 from hl7bridge.storage.deliveries import Acknowledgement, add_acknowledgements
@@ -36,6 +37,13 @@ REFUSED: Final = frozenset({Disposition.REJECTED, Disposition.UNREADABLE})
 _WITH_BYTES: Final = frozenset({Disposition.UNREADABLE, Disposition.PARKED})  # when no text could be made of them
 
 
+class Ahead(NamedTuple):
+    """What was found out about a long block before its turn came: its digest, and the message or why there is none."""
+
+    digest: bytes
+    message: Message | MessageError
+
+
 class Received(NamedTuple):
     """One block as it came.
 
@@ -51,6 +59,7 @@ class Received(NamedTuple):
     replay_of: int | None = None
     facilities: frozenset[str] | None = None
     notes: tuple[str, ...] = ()
+    ahead: Ahead | None = None
 
 
 class Reply(NamedTuple):
@@ -177,8 +186,15 @@ class Batch:
 
 def digest_of(store: Store, block: Received) -> bytes:
     """Return what tells this content from others; a replay has that of the message it runs again."""
+    if block.ahead is not None:
+        return block.ahead.digest
     original = None if block.replay_of is None else read_digest(store, block.replay_of)
-    return original or blake2b(block.data, digest_size=DIGEST_BYTES).digest()
+    return original or digest_bytes(block.data)
+
+
+def digest_bytes(data: bytes) -> bytes:
+    """Return what tells the bytes of a block from others."""
+    return blake2b(data, digest_size=DIGEST_BYTES).digest()
 
 
 def find_repeated(same_id: Sequence[Earlier], digest: bytes) -> Earlier | None:

@@ -14,7 +14,7 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 from hl7bridge.config import Address, ListenerSettings, ListenerTls
 from hl7bridge.errors import BridgeError
 from hl7bridge.net.activation import PassedSocket
-from hl7bridge.net.limits import Limits, Submit
+from hl7bridge.net.limits import Limits, ReadAhead, Submit
 from hl7bridge.net.listener import ListenerFactory
 from hl7bridge.net.reactor import reactor
 from hl7bridge.net.tls import ReadTls, ServerOptions, ServerTls, read_tls
@@ -40,10 +40,11 @@ Renewal = list[tuple[_Listener, ListenerSettings, ReadTls]]
 
 
 class Listeners:
-    """All listeners of the daemon; ``submit`` takes their blocks."""
+    """All listeners of the daemon; ``submit`` takes their blocks, and ``read_ahead`` long ones before."""
 
-    def __init__(self, submit: Submit) -> None:
+    def __init__(self, submit: Submit, read_ahead: ReadAhead) -> None:
         self._submit = submit
+        self._read_ahead = read_ahead
         self._open: list[_Listener] = []
 
     def open(self, listeners: Sequence[ListenerSettings], passed: Sequence[PassedSocket]) -> None:
@@ -58,7 +59,7 @@ class Listeners:
                 each.socket.close()
 
     def _listen(self, settings: ListenerSettings, passed: Sequence[PassedSocket]) -> _Listener:
-        factory = ListenerFactory(_limits(settings), self._submit)
+        factory = ListenerFactory(_limits(settings), self._submit, self._read_ahead)
         options = ServerOptions(read_tls(_files(settings.tls))) if settings.tls else None
         served = TLSMemoryBIOFactory(options, isClient=False, wrappedFactory=factory) if options else factory
         for each in passed:

@@ -6,7 +6,15 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import Final
 
-from hl7bridge.admission import admit, build_refused, check_order, count_number, find_unreadable, parse_block
+from hl7bridge.admission import (
+    admit,
+    build_refused,
+    check_order,
+    count_number,
+    find_unreadable,
+    parse_block,
+    read_ahead,
+)
 from hl7bridge.batch import MOST_REASON, REFUSED, TAKEN, Batch, Found, Received, Reply, digest_of, find_repeated
 from hl7bridge.checks import check_event, internal_error
 from hl7bridge.errors import BridgeError, MessageError, StoreError
@@ -39,6 +47,10 @@ class Pipeline:
         """Take a new configuration from the next batch on."""
         self.setup = setup
         self._keeps = {name: compile_keeps(mapping.keeps) for name, mapping in setup.mappings.items()}
+
+    def read_ahead(self, block: Received) -> Received:
+        """Return a long block with its digest and message, so that no other waits for these. For any thread."""
+        return read_ahead(block, self.setup.policies[block.listener])
 
     def receive(self, blocks: Sequence[Received], now: dt.datetime) -> list[Reply]:
         """Store blocks and their effects, and return a reply for each, in order; true once this returns.

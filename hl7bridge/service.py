@@ -63,7 +63,7 @@ class Daemon:
         self._pipeline = Pipeline(self._store, assembled.setup)
         self._writer = Writer(self._store, self._pipeline, _now)
         self._parked = ParkedAlarm()
-        self._listeners = Listeners(self._writer.submit)
+        self._listeners = Listeners(self._writer.submit, self._pipeline.read_ahead)
         self._senders = MultiService()
         self._loops: list[LoopingCall] = []
         self._is_placing = False

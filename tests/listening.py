@@ -133,7 +133,7 @@ class Listening:
         self.writer.start()
         known = {"most_bytes": 1 << 20, "block_seconds": 30.0, "idle_seconds": None, "allow": ()}
         self.taken: list[Received] = []
-        self.factory = ListenerFactory(Limits("ehr", **(known | limits)), self._submit)
+        self.factory = ListenerFactory(Limits("ehr", **(known | limits)), self._submit, pipeline.read_ahead)
         if options is None:
             self._port = in_reactor(reactor.listenTCP, 0, self.factory, interface="127.0.0.1")
         else:

@@ -63,7 +63,9 @@ def _make_records(spec: RecordSpec, message: Message, *, is_optional: bool, is_u
 def is_usual(message: Message) -> bool:
     """Return whether a message has the standard's delimiters, no escape sequence and no null: most have."""
     text = message.text
-    return message.delimiters[:5] == DEFAULT[:5] and '""' not in text and text.find("\\", _AFTER_MSH_2) < 0
+    # Looking for one character is ten times as fast as for two, which matters in a document of 16 MiB.
+    has_null = '"' in text and _NULL_TEXT in text
+    return not has_null and message.delimiters[:5] == DEFAULT[:5] and text.find("\\", _AFTER_MSH_2) < 0
 
 
 def _make_carefully(

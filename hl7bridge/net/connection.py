@@ -116,7 +116,7 @@ class ListenerProtocol(Protocol):
             data = event.data
             # By keyword it would take twice as long.
             received = Received(self._name, data, None, True, None, self._facilities, event.notes)  # noqa: FBT003
-            if not self._is_plain or not data.startswith(b"MSH"):
+            if not self._is_plain or len(data) > LONG_BYTES or not data.startswith(b"MSH"):
                 if self._limits.release > 1 and is_commit(data):
                     self._note_commit(data)
                     return
@@ -133,7 +133,14 @@ class ListenerProtocol(Protocol):
         """Look into a block; in a thread when it is long: a batch of 16 MiB takes a second, and others would wait."""
         if len(received.data) <= LONG_BYTES:
             return unpack(received, self._limits)
-        return deferToThread(unpack, received, self._limits)
+        return deferToThread(self._unpack_long, received)
+
+    def _unpack_long(self, received: Received) -> Contents:
+        contents = unpack(received, self._limits)
+        if contents.total > 1:
+            return contents
+        (message,) = contents.messages
+        return contents._replace(messages=(self._owner.read_ahead(message),))
 
     def _fail(self, failure: Failure) -> None:
         """Close: a fault of ours, and the sender gets no answer."""

@@ -17,11 +17,12 @@ MOST_HELD: Final = 4 * 1024 * 1024  # bytes of one connection that wait for the 
 FEWEST_HELD: Final = 1024 * 1024
 MOST_HELD_BY_ALL: Final = 256 * 1024 * 1024  # bytes that wait for the writer, over all connections of a listener
 FEWEST_HELD_BY_ALL: Final = 192 * 1024 * 1024
-LONG_BYTES: Final = 256 * 1024  # a longer batch is taken apart in a thread of its own
+LONG_BYTES: Final = 256 * 1024  # a longer block is read, and a batch taken apart, in a thread of its own
 HANDSHAKE_SECONDS: Final = 10.0  # for the TLS handshake
 
 Network = IPv4Network | IPv6Network
 Submit = Callable[[Received, Callable[[Reply], None]], None]
+ReadAhead = Callable[[Received], Received]
 
 
 class Limits(NamedTuple):

@@ -11,7 +11,7 @@ from twisted.internet.task import LoopingCall
 
 from hl7bridge.net.connection import ListenerProtocol
 from hl7bridge.net.door import Door
-from hl7bridge.net.limits import FEWEST_HELD_BY_ALL, MOST_HELD_BY_ALL, Limits, Submit
+from hl7bridge.net.limits import FEWEST_HELD_BY_ALL, MOST_HELD_BY_ALL, Limits, ReadAhead, Submit
 from hl7bridge.net.reactor import reactor
 
 _SWEEP = 1.0  # seconds between two looks for what has taken too long
@@ -28,13 +28,17 @@ class _Refused(Protocol):
 
 
 class ListenerFactory(Factory):
-    """All connections of one listener. ``held`` is the bytes of theirs that wait for the writer."""
+    """All connections of one listener. ``held`` is the bytes of theirs that wait for the writer.
+
+    ``submit`` takes each block; ``read_ahead`` is called for a long one first, in a thread of its own.
+    """
 
     noisy = False
 
-    def __init__(self, limits: Limits, submit: Submit) -> None:
+    def __init__(self, limits: Limits, submit: Submit, read_ahead: ReadAhead) -> None:
         self.limits = limits
         self.submit = submit
+        self.read_ahead = read_ahead
         self.clients = {name.casefold(): facilities for name, facilities in limits.clients.items()}
         self.connections: set[ListenerProtocol] = set()
         self.held = 0

@@ -56,6 +56,11 @@ def not_allowed(keeps: Keeps) -> list[tuple[str, int]]:
     ]
 
 
+def may_keep(segment: str) -> bool:
+    """Return whether anything of a segment may be kept, and so read by a mapping."""
+    return segment in _ALLOWED or segment.startswith("Z")
+
+
 def compile_keeps(keeps: Keeps) -> Pickers:
     """Return, for each segment of which a mapping keeps something, what picks those fields out of a row.
 

@@ -261,7 +261,7 @@ class Decoder:
             return
         if self._mode == _FRAMED:
             if end > start:
-                events.append(Truncated(bytes(self._buffer[start:end])))
+                events.append(Truncated(self._copy(start, end)))
         elif self._unframed:
             while self._buffer[end - 1] in PADDING:
                 end -= 1
@@ -271,10 +271,14 @@ class Decoder:
             end_junk(self._junk, events)
 
     def _block(self, start: int, end: int, notes: tuple[str, ...]) -> Block:
-        data = bytes(self._buffer[start:end])
+        data = self._copy(start, end)
         if self._bears_start and _START in data:
             notes = (*notes, TOLERATED + START_IN_DATA)
         return Block(data, notes)
+
+    def _copy(self, start: int, end: int) -> bytes:
+        with memoryview(self._buffer) as view:  # a slice of the buffer itself would be a second copy, of 16 MiB too
+            return bytes(view[start:end])
 
 
 def encode_block(payload: bytes) -> bytes:

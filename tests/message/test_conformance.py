@@ -151,6 +151,13 @@ def test_what_a_receiver_is_to_pass_over_is_a_warning(bad, severity):
     assert finding.severity is severity
 
 
+def test_where_a_message_has_no_mark_for_sub_components_the_whole_is_the_first_of_them():
+    """MSH-2 ends before it, so nothing divides the amount and its currency."""
+    found = changed("|^~\\&|", "|^~\\|")
+    amount = ("FT1-11", "Transaction amount extended", Rule.NO_VALUE, "NM")
+    assert (found[0][:4], {each.rule for each in found}) == (amount, {Rule.NO_VALUE})
+
+
 def test_a_null_says_nothing_where_nothing_is_required():
     assert changed("|19800214|", '|""|') == []
     assert changed("TESTPATIENT^JANE^Q", 'TESTPATIENT^""^Q') == []

@@ -47,7 +47,8 @@ def connect(**limits):
         taken.append(block)
         waiting.append(on_reply)
 
-    factory = ListenerFactory(Limits("ehr", 1000, 30.0, None)._replace(**limits), submit)
+    known = Limits("ehr", 1000, 30.0, None)._replace(**limits)
+    factory = ListenerFactory(known, submit, read_ahead=lambda block: block)
     made = factory.buildProtocol(None)
     made.makeConnection(Wire())
     made.waiting, made.taken = waiting, taken

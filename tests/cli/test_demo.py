@@ -31,6 +31,14 @@ from hl7bridge.errors import BridgeError
 SECONDS = 60.0
 
 
+@pytest.fixture(autouse=True)
+def heard_hang_ups():
+    """Have what a test starts hear SIGHUP, also when the tests themselves run under nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 def start(*arguments, temporary):
     """Start the command as a shell does, with temporary files in a folder of the test's own."""
     environment = os.environ | {"TMPDIR": str(temporary), "PYTHONPATH": str(Path(hl7bridge.__file__).parents[1])}

@@ -8,15 +8,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from hl7bridge.cli.revealed import visible_text
 
 MASK: Final = "***"
 _VERSION: Final = 12
-_DEFAULT_VERSION: Final = "2.5.1"
-_NAME_INDEX: Final = 3  # of what hl7apy says of a field
 # Numbers, dates and codes of the account and its money. Left out on purpose: names, addresses, birth dates, record
 # and visit numbers, insurance, and every segment that is not listed.
 _SHOWN: Final[dict[str, frozenset[int]]] = {
@@ -41,14 +38,15 @@ class KeptField(NamedTuple):
 
 def kept_fields(content: str, *, reveal: bool) -> Iterator[KeptField]:
     """Return the fields of a kept text that hold something, in their order."""
+    from hl7bridge.message.definitions import nearest_version
+
     if not content:
         return
     mark = content[3:4]
     segments = [segment.split(mark) for segment in content.split("\r")]
     header = segments[0]
     header.insert(1, mark)
-    version = header[_VERSION].partition(header[2][:1] or "^")[0] if len(header) > _VERSION else ""
-    names = field_names(version or _DEFAULT_VERSION)
+    version = nearest_version(header[_VERSION].partition(header[2][:1] or "^")[0] if len(header) > _VERSION else "")
     counts: Counter[str] = Counter()
     for fields in segments:
         segment = fields[0]
@@ -58,32 +56,14 @@ def kept_fields(content: str, *, reveal: bool) -> Iterator[KeptField]:
             if number and value:
                 masked = not reveal and number not in _SHOWN.get(segment, frozenset())
                 shown = MASK if masked else visible_text(value)
-                yield KeptField(f"{place}-{number}", names.name(segment, number), shown, masked)
+                yield KeptField(f"{place}-{number}", _name(segment, number, version), shown, masked)
 
 
-class FieldNames:
-    """HL7's names of the fields of one version, looked up when asked for."""
+def _name(segment: str, number: int, version: str) -> str:
+    """Return HL7's name of a field in words, by the nearest version that has it; "" for one that none has."""
+    from hl7bridge.message.definitions import other_versions, segment_fields
 
-    def __init__(self, version: str) -> None:
-        import hl7apy
-
-        self._version = version if version in hl7apy.SUPPORTED_LIBRARIES else ""
-
-    def name(self, segment: str, number: int) -> str:
-        """Return the name in words, as ``Patient name``; "" for a field or version that hl7apy does not know."""
-        if not self._version or segment.startswith("Z"):
-            return ""
-        from hl7apy import load_reference
-        from hl7apy.exceptions import ChildNotFound
-
-        try:
-            found: Any = load_reference(f"{segment}_{number}", "Field", self._version)
-        except ChildNotFound:
-            return ""
-        return str(found[_NAME_INDEX]).replace("_", " ").capitalize()
-
-
-@lru_cache(maxsize=4)
-def field_names(version: str) -> FieldNames:
-    """Return the names of one version."""
-    return FieldNames(version)
+    if segment.startswith("Z"):
+        return ""
+    found = (segment_fields(segment, version) or {}).get(number) or other_versions(segment, number, version)[0]
+    return found.name if found else ""

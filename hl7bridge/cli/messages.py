@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -14,6 +15,7 @@ from hl7bridge.errors import NotFoundError
 from hl7bridge.storage.messages import Disposition
 
 if TYPE_CHECKING:
+    from hl7bridge.cli.kept_fields import KeptField
     from hl7bridge.storage.database import Store
     from hl7bridge.storage.messages import MessageRow
 
@@ -21,7 +23,6 @@ COLUMNS: Final = (
     "id", "received_at", "listener", "sending_application", "sending_facility", "message_type", "trigger_event",
     "control_id", "disposition", "ack_code", "reason", "account",
 )  # fmt: skip
-FIELD_COLUMNS: Final = ("path", "name", "value")
 _DISPOSITIONS: Final = [each.value for each in Disposition]
 _REFUSED: Final = frozenset({Disposition.REJECTED, Disposition.UNREADABLE})
 
@@ -77,7 +78,10 @@ def show(app: App, *, message_id: int, reveal: bool, as_json: bool) -> None:
         click.echo(f"{raw['bytes']} bytes that are no message, SHA-256 {raw['sha256']}")
         click.echo(raw["escaped"] or "--reveal shows them.")
         return
-    emit_rows((each._asdict() for each in fields), FIELD_COLUMNS, as_json=False, empty="Nothing was kept.")
+    if not fields:
+        click.echo("Nothing was kept.", err=True)
+    for line in _field_lines(fields):
+        click.echo(line)
     if any(each.masked for each in fields):
         click.echo("*** is a patient's value; --reveal shows it.", err=True)
 
@@ -128,6 +132,18 @@ def dismiss(app: App, *, message_ids: tuple[int, ...], reason: str, as_json: boo
             emit_json({"id": message_id, "dismissed": True})
         else:
             click.echo(f"message {message_id} waits no longer")
+
+
+def _field_lines(fields: Sequence[KeptField]) -> Iterator[str]:
+    """Return the fields under the names of their segments, in columns."""
+    from hl7bridge.message.segment_names import SEGMENT_NAMES
+
+    path_width = max((len(each.path) for each in fields), default=0)
+    name_width = max((len(each.name) for each in fields), default=0)
+    for place, those in groupby(fields, lambda each: each.path.rpartition("-")[0]):
+        yield f"{place}  {SEGMENT_NAMES.get(place[:3], '')}".rstrip()
+        for each in those:
+            yield f"  {each.path:<{path_width}}  {each.name:<{name_width}}  {each.value}"
 
 
 def _require(store: Store, message_id: int) -> MessageRow:

@@ -78,6 +78,12 @@ def test_a_message_is_shown_field_by_field_with_hl7s_names_and_masked_values(bri
     assert result.exit_code == 0
     assert not [secret for secret in SECRETS if secret in result.stdout]
     assert "*** is a patient's value" in result.stderr
+    lines = result.stdout.splitlines()
+    at = lines.index("PID  Patient identification")
+    assert [" ".join(line.split()) for line in lines[at + 1 : at + 3]] == [
+        "PID-3 Patient identifier list ***",
+        "PID-5 Patient name ***",
+    ]
     (row,) = bridge.rows("messages", "show", 1)
     fields = {each["path"]: each for each in row["fields"]}
     assert fields["PID-5"] == {"path": "PID-5", "name": "Patient name", "value": "***", "masked": True}
@@ -131,12 +137,12 @@ def test_nothing_is_kept_of_a_duplicate(bridge):
     assert bridge.run("messages", "show", 2).stderr == "Nothing was kept.\n"
 
 
-def test_a_version_or_segment_without_names_is_shown_by_number():
-    """hl7apy knows no v2.9, and nobody knows a site's own segments."""
+def test_what_has_no_name_is_shown_by_number():
+    """Nobody knows a site's own segments; of a version without tables, such as v2.9, the next older ones count."""
     header = "MSH|^~\\&|A|B|||20260105||ADT^A04|1|P|2.9"
-    assert {each.name for each in kept_fields(f"{header}\rPID|1", reveal=False)} == {""}
-    known = header.replace("2.9", "2.5.1")
-    found = {each.path: each for each in kept_fields(f"{known}\rZPM|1||SECRET\rPID|" + "|" * 60 + "X", reveal=False)}
+    found = {each.path: each.name for each in kept_fields(f"{header}\rPID|1|||ALT", reveal=False)}
+    assert (found["MSH-9"], found["PID-4"]) == ("Message type", "Alternate patient id")
+    found = {each.path: each for each in kept_fields(f"{header}\rZPM|1||SECRET\rPID|" + "|" * 60 + "X", reveal=False)}
     assert (found["ZPM-3"].name, found["ZPM-3"].value) == ("", "***")
     assert found["PID-61"].name == ""
     assert found["MSH-1"].value == "|"

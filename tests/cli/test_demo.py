@@ -32,11 +32,15 @@ SECONDS = 60.0
 
 
 @pytest.fixture(autouse=True)
-def heard_hang_ups():
-    """Have what a test starts hear SIGHUP, also when the tests themselves run under nohup."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+def heard_signals():
+    """Have what a test starts hear every signal, also when the tests themselves run under nohup or behind a shell."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    for number, action in before.items():
+        if action is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
     yield
-    signal.signal(signal.SIGHUP, before)
+    for number, action in before.items():
+        signal.signal(number, action)
 
 
 def start(*arguments, temporary):

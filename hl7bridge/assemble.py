@@ -8,9 +8,13 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from hl7bridge.config import ListenerSettings, Settings
+from hl7bridge.config_files import ConfigTexts
 from hl7bridge.errors import ConfigError, Problem
-from hl7bridge.mapping.compile import compile_mapping
+from hl7bridge.mapping.check import check_mapping
+from hl7bridge.mapping.compile import compile_mapping, sort_problems
+from hl7bridge.mapping.layers import ReadText, gather
 from hl7bridge.mapping.spec import Mapping
+from hl7bridge.message.definitions import is_known
 from hl7bridge.payments.message import DestinationForm
 from hl7bridge.pipeline import Policy, Setup
 from hl7bridge.privacy.keeping import not_allowed
@@ -21,30 +25,35 @@ from hl7bridge.tomlfile import TomlFile, parse_toml
 
 
 class Assembled(NamedTuple):
-    """A configuration that has been read, checked and compiled as a whole."""
+    """A configuration that has been read, checked and compiled as a whole; ``texts`` are the files it is made of."""
 
     settings: Settings
     setup: Setup
     rules: Rules
     forms: dict[str, DestinationForm]
+    texts: ConfigTexts
 
     def today(self, facility: str, now: dt.datetime) -> dt.date:
         """Return the day it is in a facility."""
         return now.astimezone(self.setup.zone_of(facility)).date()
 
 
-def assemble(settings: Settings) -> Assembled:
-    """Compile everything that the settings name. Raises ConfigError with every problem of every file."""
+def assemble(settings: Settings, texts: ConfigTexts | None = None) -> Assembled:
+    """Compile everything that the settings name. Raises ConfigError with every problem of every file.
+
+    ``texts`` are the files to read it from, the settings' own among them; those on the disk unless given.
+    """
+    texts = texts or ConfigTexts()
     problems: list[Problem] = []
-    mappings = _mappings(settings, problems)
+    mappings = _mappings(settings, texts, problems)
     rules = None
     try:
-        rules_file = read_toml(settings.rules.file)
+        rules_file = read_toml(settings.rules.file, texts)
         rules = compile_rules(rules_file)
         problems += rule_agency_problems(settings, rules, rules_file)
     except ConfigError as error:
         problems += error.problems
-    problems += agency_field_problems(settings, read_toml(settings.file))
+    problems += agency_field_problems(settings, read_toml(settings.file, texts))
     if problems or rules is None:
         raise ConfigError(problems)
     zones = {each.code: ZoneInfo(each.time_zone) for each in settings.facilities}
@@ -58,13 +67,13 @@ def assemble(settings: Settings) -> Assembled:
         due_on=DueDays(rules),
     )
     forms = {each.name: DestinationForm.of(each) for each in settings.destinations}
-    return Assembled(settings, setup, rules, forms)
+    return Assembled(settings, setup, rules, forms, texts)
 
 
-def read_toml(path: Path) -> TomlFile:
+def read_toml(path: Path, texts: ConfigTexts | None = None) -> TomlFile:
     """Return a TOML file's values and lines; raises ConfigError when it is missing, unreadable or not TOML."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = (texts or ConfigTexts()).read(path)
     except FileNotFoundError:
         raise ConfigError([Problem(str(path), 1, "(file)", "there is no such file")]) from None
     except (OSError, UnicodeDecodeError) as error:
@@ -72,12 +81,61 @@ def read_toml(path: Path) -> TomlFile:
     return parse_toml(text, str(path))
 
 
-def mapping_problems(mapping: Mapping, file: TomlFile) -> list[Problem]:
-    """Return a problem for each field that a mapping names and the privacy profile does not allow."""
-    return [
-        Problem(file.file, 1, f"{segment}-{number}", "the privacy profile does not allow this field to be kept")
-        for segment, number in not_allowed(mapping.keeps)
-    ]
+def read_mapping(folder: Path, name: str, texts: ConfigTexts | None = None) -> Mapping:
+    """Return a compiled mapping of a folder, with what it extends. Raises ConfigError with every problem of it."""
+    texts = texts or ConfigTexts()
+    mapping = compile_mapping(gather(read_toml(folder / f"{name}.toml", texts), mapping_reader(folder, texts)))
+    problems = mapping_problems(mapping)
+    if problems:
+        raise ConfigError(problems)
+    return mapping
+
+
+def check_mapping_file(folder: Path, name: str) -> list[Problem]:
+    """Return every problem of a mapping in a folder: of the file, of what it extends, of its examples, of privacy."""
+    texts = ConfigTexts()
+    try:
+        file = read_toml(folder / f"{name}.toml", texts)
+    except ConfigError as error:
+        return list(error.problems)
+    checked = check_mapping(file, mapping_reader(folder, texts))
+    problems = list(checked.problems)
+    if file.data.get("name") != name and isinstance(file.data.get("name"), str):
+        hint = f'write name = "{name}", or rename the file'
+        problems.append(file.problem(("name",), "a mapping is named as its file is", hint))
+    problems += mapping_problems(checked.read) if checked.read is not None else []
+    return sort_problems(problems, file.file)
+
+
+def mapping_problems(mapping: Mapping) -> list[Problem]:
+    """Return a problem, where it is named, for each field that HL7 does not define or that may not be kept."""
+    problems: list[Problem] = []
+    for segment, number in not_allowed(mapping.keeps):
+        key, place = mapping.named_at[segment, number]
+        problem, hint = "the privacy profile does not allow this field to be kept", "see docs/privacy.md"
+        if not is_known(segment, number):
+            problem, hint = "HL7 defines no such field", "a segment of the site's own begins with Z"
+        problems.append(Problem(place.file, place.line, key, f"{segment}-{number}: {problem}", hint))
+    return problems
+
+
+def mapping_reader(folder: Path, texts: ConfigTexts) -> ReadText:
+    """Return what reads the other files of a mappings folder: none that a link leads out of it."""
+
+    def read(name: str) -> tuple[str, str]:
+        path = folder / name
+        try:
+            if not path.resolve().is_relative_to(folder.resolve()):
+                raise ValueError("it is not in the mappings folder")
+            return str(path), texts.read(path)
+        except FileNotFoundError:
+            raise ValueError("there is no such file") from None
+        except UnicodeDecodeError:
+            raise ValueError("it is not UTF-8") from None
+        except (OSError, RuntimeError) as error:  # the second: links that lead in a circle
+            raise ValueError(f"cannot read: {type(error).__name__}") from None
+
+    return read
 
 
 def rule_agency_problems(settings: Settings, rules: Rules, file: TomlFile) -> list[Problem]:
@@ -101,20 +159,15 @@ def agency_field_problems(settings: Settings, file: TomlFile) -> list[Problem]:
     return problems
 
 
-def _mappings(settings: Settings, problems: list[Problem]) -> dict[str, Mapping]:
+def _mappings(settings: Settings, texts: ConfigTexts, problems: list[Problem]) -> dict[str, Mapping]:
     mappings: dict[str, Mapping] = {}
     named = {settings.mappings.default, *settings.mappings.senders.values()}
     named |= {each.mapping for each in settings.listeners if each.mapping}
     for name in sorted(named):
-        path = settings.mappings.folder / f"{name}.toml"
         try:
-            file = read_toml(path)
-            mapping = compile_mapping(file)
+            mappings[name] = read_mapping(settings.mappings.folder, name, texts)
         except ConfigError as error:
-            problems += error.problems
-            continue
-        problems += mapping_problems(mapping, file)
-        mappings[name] = mapping
+            problems += (problem for problem in error.problems if problem not in problems)
     return mappings
 
 

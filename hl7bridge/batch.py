@@ -81,6 +81,7 @@ class Found(NamedTuple):
     outcome: Outcome = ACCEPTED
     mapping: str = ""
     account_id: int | None = None
+    patient_id: int | None = None
 
 
 class Batch:
@@ -157,6 +158,7 @@ class Batch:
             kept,
             block.data if not kept and found.disposition in _WITH_BYTES else None,
             data,
+            None if found.account_id is not None else found.patient_id,
         )
         self._rows.append(row)
         self.counts[block.listener, "received"] += 1

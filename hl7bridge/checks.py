@@ -47,9 +47,12 @@ def can_park(error: MessageError, header: Header | None) -> bool:
 def check_event(mapping: Mapping, message: Message, *, refuse: bool) -> None:
     """Raise MessageError (200, 201) for a message that a mapping does not use, unless it may be ignored.
 
-    With ``refuse`` nothing may; without it an event that HL7 defines for the type may.
+    With ``refuse`` nothing may but what the mapping names with no records; without it an event that HL7 defines for
+    the type may too.
     """
     kind, event = message.message_type, message.trigger_event
+    if (kind, event) in mapping.events:
+        return
     if kind not in mapping.types:
         text = "messages of this type are not taken"
         raise MessageError(UNSUPPORTED_TYPE, Location("MSH", 1, 9, 1, 1), text, reject=True)

@@ -1,24 +1,36 @@
-"""The records of one message -> the store: patient, account, guarantors, coverages and entries, in one savepoint."""
+"""The records of one message -> the store: patient, account, people, entries, balances, signals, in one savepoint."""
 
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import NamedTuple, TypeVar
+from hashlib import blake2b
+from typing import Final, NamedTuple
 
 from hl7bridge.errors import UNKNOWN_KEY, Location, MessageError
 from hl7bridge.ledger.account import AccountState, fold_entries, new_account
-from hl7bridge.ledger.intake import complete_entries, merge_account, merge_record, new_entries
-from hl7bridge.mapping.records import Account, Coverage, Guarantor, Patient, Records
+from hl7bridge.ledger.arrival import Arrival
+from hl7bridge.ledger.identity import Name, renumber_field
+from hl7bridge.ledger.intake import complete_entries, merge_account, new_entries, repeated_entries
+from hl7bridge.ledger.ranked import DELETED, is_delete_all
+from hl7bridge.ledger.times import first_told, merge_told, with_mark
+from hl7bridge.mapping.records import Account, Coverage, Entry, Guarantor, Patient, Records
 from hl7bridge.message.datatypes import parse_timestamp
+from hl7bridge.message.escape import escape
 from hl7bridge.message.model import Message
+from hl7bridge.money import ZERO
 from hl7bridge.rules.due import DueDays
 from hl7bridge.storage import accounts as table
+from hl7bridge.storage.addressing import note_visits, with_own_number, with_provisional, without_status
 from hl7bridge.storage.database import Later, RowSink, Store
-from hl7bridge.storage.entries import entries_by_transaction, insert_entries
+from hl7bridge.storage.discrepancies import compare_balance
+from hl7bridge.storage.entries import entries_by_transaction, has_reversal, insert_entries, pair_entries
+from hl7bridge.storage.patients import is_merged_number, stored_patient
+from hl7bridge.storage.ranked import apply_ranked
+from hl7bridge.storage.signals import apply_signals
 
-_Ranked = TypeVar("_Ranked", Guarantor, Coverage)
-_ACCOUNT_NUMBER = Location("PID", 1, 18, 1, 1)
+_ACCOUNT_NUMBER: Final = Location("PID", 1, 18, 1, 1)
 
 
 def event_time(message: Message, zone: dt.tzinfo, now: str) -> str:
@@ -48,25 +60,18 @@ def _ordered(text: str, zone: dt.tzinfo) -> str | None:
         return None
 
 
-class Arrival(NamedTuple):
-    """Where and when records come from: order among messages (``event_time``), sender, message id, time of receipt."""
-
-    as_of: str
-    source: str
-    message_id: int
-    now: str
+@lru_cache(maxsize=1024)
+def source_mark(source: str) -> str:
+    """Return what stands for a sender in the time of a message: of two of one time, one is always the newer."""
+    return blake2b(source.encode(), digest_size=4).hexdigest()
 
 
-def known_account(store: Store, later: Later, records: Records) -> AccountState | None:
-    """Return the account that a message addresses if it is known, with all that belongs to it on the table.
+class Applied(NamedTuple):
+    """The account and the patient that a message is about, and what there is to say of it."""
 
-    To be called outside the message's savepoint: what is written here belongs to messages before it.
-    """
-    told = records.account
-    known = None if told is None else table.account_in_facility(store, str(told.facility), str(told.number))
-    if known is not None:
-        later.write()
-    return known
+    account_id: int | None = None
+    patient_id: int | None = None
+    reason: str = ""
 
 
 def apply_records(
@@ -78,98 +83,155 @@ def apply_records(
     due_on: DueDays,
     *,
     may_create: bool,
-) -> int | None:
-    """Store what a message says and return the id of the account it addresses, if any.
+) -> Applied:
+    """Store what a message says and return the account and patient it is about.
 
     Runs inside the caller's savepoint; ``known`` is what ``known_account`` found before it. What belongs to an account
     that is new goes to ``later``, last of all, when nothing can fail any more. Raises MessageError: 204 for an account
-    that is not known and may not be created, 205 for an entry whose id is known with other content.
+    that is not known and may not be created, 205 for an entry whose id is known with other content and for an account
+    number of another assigning authority.
     """
-    as_of, source, message_id, now = arrival
-    patient_id = None
-    if records.patient is not None:
-        patient_id = _apply_patient(store, records.patient, as_of, message_id, now[:10])
+    as_of, _, message_id, now = arrival
+    said: list[str] = []
+    patient_id = None if records.patient is None else _apply_patient(store, records.patient, arrival, said)
     told = records.account
     if told is None:
-        return None
+        return Applied(None, patient_id, "; ".join(said))
     if known is None and not may_create:
         raise MessageError(UNKNOWN_KEY, _ACCOUNT_NUMBER, "this account is not known; send its registration first")
-    entries = complete_entries(records.entries)
-    state = _told_state(told, known, patient_id, as_of, message_id)
+    if known is not None:
+        known = with_provisional(store, known, told, arrival, due_on)
+        told, unused = without_status(store, known, told)
+        said.append(unused)
+    before = known or new_account(str(told.facility), str(told.number), as_of=as_of, message_id=message_id)
+    state, fresh, repeated = _apply_account(store, records, told, before, patient_id, arrival, due_on)
     sink: RowSink = later if known is None else store
-    if known is None:
-        fresh = new_entries(entries, {})
+    note_visits(sink, before, state, told, arrival)
+    if records.guarantors:
+        apply_ranked(store, sink, Guarantor, records.guarantors, state, arrival=arrival, is_new=known is None)
+    if records.coverages:
+        apply_ranked(store, sink, Coverage, records.coverages, state, arrival=arrival, is_new=known is None)
+    if fresh:
+        _append(store, sink, state, fresh, _text(told.visit_number), arrival, is_new=known is None)
+    if records.balance is not None and as_of >= before.as_of:
+        compare_balance(store, state, records.balance, _text(told.visit_number), message_id=message_id, now=now)
+    if records.signals:
+        apply_signals(store, state.id, records.signals, arrival=arrival)
+    said.append(_repeated_text(repeated))
+    return Applied(state.id, patient_id, "; ".join(filter(None, said)))
+
+
+def _apply_account(
+    store: Store,
+    records: Records,
+    told: Account,
+    before: AccountState,
+    patient_id: int | None,
+    arrival: Arrival,
+    due_on: DueDays,
+) -> tuple[AccountState, list[Entry], int]:
+    """Store the account with the totals of new entries; return it, them, and how many were told twice."""
+    as_of, source, message_id, now = arrival
+    state, told = with_own_number(before, told)
+    entries = complete_entries(records.entries) if records.entries else []
+    repeated = repeated_entries(records.entries)
+    state = merge_account(state, told, patient_id, at=as_of, message_id=message_id)
+    state = _with_deletions(state, records, as_of)
+    if not before.id:
+        fresh = new_entries(entries, {}, repeated)
         state = fold_entries(state, fresh)
-        account_id = table.insert_account(store, state._replace(due_on=due_on(state, has_signals=False)), now)
-        guarantors = [merge_record(None, record) for record in _ranked(records.guarantors)]
-        coverages = [merge_record(None, record) for record in _ranked(records.coverages)]
+        state = state._replace(due_on=due_on(state, has_signals=False))
+        state = state._replace(id=table.insert_account(store, state, now))
     else:
-        account_id = known.id
         ids = [entry.transaction_id for entry in entries if isinstance(entry.transaction_id, str)]
-        fresh = new_entries(entries, entries_by_transaction(store, account_id, source, ids)) if entries else []
+        fresh = new_entries(entries, _known_entries(store, before, told, source, ids) if ids else {}, repeated)
         state = fold_entries(state, fresh)
         state = state._replace(due_on=due_on(state))
-        if state != known:
-            table.update_account(store, state, now)
-        is_newer = as_of >= known.as_of
-        guarantors = _changed(table.read_guarantors(store, account_id), _ranked(records.guarantors), is_newer=is_newer)
-        coverages = _changed(table.read_coverages(store, account_id), _ranked(records.coverages), is_newer=is_newer)
-    if guarantors:
-        table.write_guarantors(sink, account_id, guarantors, as_of, message_id)
-    if coverages:
-        table.write_coverages(sink, account_id, coverages, as_of, message_id)
-    if fresh:
-        insert_entries(sink, account_id, fresh, source=source, recorded_at=now, message_id=message_id)
-    return account_id
+        if state != before:
+            table.update_account(store, state, now, before)
+    return state, fresh, len(repeated)
 
 
-def _apply_patient(store: Store, told: Patient, as_of: str, message_id: int, today: str) -> int:
+def _known_entries(
+    store: Store, state: AccountState, told: Account, source: str, ids: Sequence[str]
+) -> dict[tuple[str, str], Entry]:
+    """Return the entries of an account by their ids, and those of the account that is named, if its visit moved here.
+
+    What the named account has had is told again, wherever its visit is now.
+    """
+    known = entries_by_transaction(store, state.id, source, ids)
+    named = None
+    if told.number != state.number:
+        named = table.account_in_facility(store, state.facility, str(told.number))
+    if named is not None and named.merged_into is None:
+        known = {**known, **entries_by_transaction(store, named.id, source, ids)}
+    return known
+
+
+def _apply_patient(store: Store, told: Patient, arrival: Arrival, said: list[str]) -> int:
+    as_of, _, message_id, now = arrival
     authority = told.authority if isinstance(told.authority, str) else ""
     told = told._replace(authority=authority)
-    stored = table.patient_by_number(store, str(told.facility), str(told.number), authority)
+    stored = stored_patient(store, str(told.facility), Name(str(told.number), authority))
     if stored is None:
-        return table.insert_patient(store, merge_record(None, told), as_of, message_id)
-    if as_of >= stored.as_of:
-        merged = merge_record(stored.patient, told)
-        if merged != stored.patient or as_of > stored.as_of:
-            table.update_patient(store, stored.id, merged, as_of, message_id)
-            if merged != stored.patient:
-                table.make_patient_due(store, stored.id, today)
-    else:  # a late message: it fills what is unknown
-        merged = merge_record(merge_record(None, told), stored.patient)
+        first = first_told(told, as_of)
+        return table.insert_patient(store, Patient._make(first.values), as_of, message_id, first.times)
+    known = stored.patient
+    if known.number == told.number and not (known.authority and authority):
+        both = known.authority or authority  # whoever tells of one: it is the same person
+        known, told = known._replace(authority=both), told._replace(authority=both)
+    elif (known.number, known.authority) != (told.number, authority):  # a number it had: it keeps the one it has
+        echoed = renumber_field(_text(told.pid_3), escape(str(told.number)), escape(str(known.number)))
+        if told.deleted is not None and is_merged_number(store, str(told.facility), Name(str(told.number), authority)):
+            if told.deleted is True or known.deleted:
+                said.append("its patient was merged into another: neither is deleted, nor back")
+            told = told._replace(deleted=None)
+        told = told._replace(facility=None, number=None, authority=None, pid_3=None if known.pid_3 else echoed)
+    row = merge_told(known, stored.as_of, stored.field_times, told, as_of)
+    newest = max(as_of, stored.as_of)
+    merged = Patient._make(row.values)
+    if merged != stored.patient or newest != stored.as_of or row.times != stored.field_times:
+        table.update_patient(store, stored.id, merged, newest, message_id, row.times)
         if merged != stored.patient:
-            table.update_patient(store, stored.id, merged, stored.as_of, message_id)
-            table.make_patient_due(store, stored.id, today)
+            table.make_patient_due(store, stored.id, now[:10])
     return stored.id
 
 
-def _told_state(
-    told: Account, known: AccountState | None, patient_id: int | None, as_of: str, message_id: int
-) -> AccountState:
-    state = known or new_account(str(told.facility), str(told.number), as_of=as_of, message_id=message_id)
-    is_newer = as_of >= state.as_of
-    owner = patient_id if patient_id is not None and (is_newer or state.patient_id is None) else state.patient_id
-    return merge_account(state, told, owner, as_of=as_of, message_id=message_id, is_newer=is_newer)
+def _with_deletions(state: AccountState, records: Records, as_of: str) -> AccountState:
+    """Mark when all guarantors or coverages were deleted, so that what older messages tell of them stays out."""
+    times = state.field_times
+    if records.guarantors and is_delete_all(records.guarantors):
+        times = with_mark(times, DELETED[Guarantor], as_of)
+    if records.coverages and is_delete_all(records.coverages):
+        times = with_mark(times, DELETED[Coverage], as_of)
+    return state if times == state.field_times else state._replace(field_times=times)
 
 
-def _ranked(records: tuple[_Ranked, ...]) -> list[_Ranked]:
-    """Number records that carry no rank of their own by their place in the message."""
-    return [
-        record if isinstance(record.rank, int) and record.rank else record._replace(rank=at)
-        for at, record in enumerate(records, 1)
-    ]
+def _append(
+    store: Store,
+    sink: RowSink,
+    state: AccountState,
+    entries: Sequence[Entry],
+    visit: str | None,
+    arrival: Arrival,
+    *,
+    is_new: bool,
+) -> None:
+    """Append entries, those that reverse or may be reversed one by one, so that each finds its other half."""
+    _, source, message_id, now = arrival
+    if any((entry.amount or ZERO) < ZERO for entry in entries) or (not is_new and has_reversal(store, state.id)):
+        pair_entries(
+            store, state.id, entries, source=source, recorded_at=now, message_id=message_id, visit_number=visit
+        )
+    else:
+        insert_entries(
+            sink, state.id, entries, source=source, recorded_at=now, message_id=message_id, visit_number=visit
+        )
 
 
-def _changed(known: tuple[_Ranked, ...], told: list[_Ranked], *, is_newer: bool) -> list[_Ranked]:
-    """Return the records to write: what a newer message changes, or what an older one adds. Nothing is deleted."""
-    by_rank = {record.rank: record for record in known}
-    changed: list[_Ranked] = []
-    for record in told:
-        before = by_rank.get(record.rank)
-        if before is None or is_newer:
-            merged = merge_record(before, record)
-        else:
-            merged = merge_record(merge_record(None, record), before)
-        if merged != before:
-            changed.append(merged)
-    return changed
+def _repeated_text(count: int) -> str:
+    return f"{count} of its entries are told twice and counted once" if count else ""
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None

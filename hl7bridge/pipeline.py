@@ -18,13 +18,17 @@ from hl7bridge.admission import (
 from hl7bridge.batch import MOST_REASON, REFUSED, TAKEN, Batch, Found, Received, Reply, digest_of, find_repeated
 from hl7bridge.checks import check_event, internal_error
 from hl7bridge.errors import BridgeError, MessageError, StoreError
-from hl7bridge.intake import Arrival, apply_records, event_time, known_account
+from hl7bridge.identities import IdentityChange, apply_identities
+from hl7bridge.intake import apply_records, event_time, source_mark
+from hl7bridge.ledger.arrival import Arrival
 from hl7bridge.mapping.apply import apply_mapping
+from hl7bridge.mapping.records import Records
 from hl7bridge.message.ack import ACCEPTED, Acks, Outcome, build_acks
 from hl7bridge.message.header import Header, read_header
 from hl7bridge.message.model import Message
 from hl7bridge.policy import Policy, Setup
 from hl7bridge.privacy.keeping import Pickers, compile_keeps, kept_text
+from hl7bridge.storage.addressing import known_account
 from hl7bridge.storage.database import DatabaseError, Store
 from hl7bridge.storage.messages import Disposition, Earlier
 from hl7bridge.wire.mllp import encode_block
@@ -33,6 +37,7 @@ __all__ = ["Pipeline", "Policy", "Setup"]
 
 _ACKNOWLEDGEMENTS: Final = frozenset({"ACK", "MCF"})
 _NOT_ANSWERED: Final = Acks((), "")
+_UNCHANGED: Final = IdentityChange()
 
 
 class Pipeline:
@@ -146,19 +151,37 @@ class Pipeline:
         records = apply_mapping(mapping, message)
         if records is None:
             check_event(mapping, message, refuse=policy.refuse_unmapped)
-            return Found(Disposition.IGNORED, f"no mapping uses {message.message_type}^{message.trigger_event}")
-        zone = self.setup.zone_of(message.sending_facility)
-        known = known_account(self._store, batch.later, records)
-        arrival = Arrival(
-            event_time(message, zone, batch.now_order), "|".join(message.header.sender), batch.next_id, batch.now_text
-        )
+            named = message.message_type, message.trigger_event
+            unused = f"no mapping uses {'^'.join(named)}"
+            return Found(Disposition.IGNORED, "taken; nothing is made of it" if named in mapping.events else unused)
+        zone = self.setup.zone_of(_facility_of(records) or message.sending_facility)
+        source = "|".join(message.header.sender)
+        as_of = f"{event_time(message, zone, batch.now_order)} {source_mark(source)}"
+        arrival = Arrival(as_of, source, batch.next_id, batch.now_text)
         may_create = not policy.require_account or message.message_type == "ADT"
+        known, changed = known_account(self._store, batch.later, records), _UNCHANGED
+        if records.identities or records.others:
+            batch.later.write()
         with self._store.savepoint():
-            account_id = apply_records(
+            if records.identities:
+                event, due_on = message.trigger_event, self.setup.due_on
+                changed = apply_identities(self._store, records.identities, event, arrival, due_on)
+                known = known_account(self._store, batch.later, records)
+            applied = apply_records(
                 self._store, batch.later, records, known, arrival, self.setup.due_on, may_create=may_create
             )
+            for other in records.others:
+                batch.later.write()  # inside the savepoint: what the account before left is of this message
+                known = known_account(self._store, batch.later, other)
+                apply_records(self._store, batch.later, other, known, arrival, self.setup.due_on, may_create=may_create)
+        for counter in changed.counters:
+            batch.counts[block.listener, counter] += 1
         reason = "" if block.replay_of is None else f"replay of message {block.replay_of}"
-        return Found(Disposition.APPLIED, reason, ACCEPTED, name, account_id)
+        several = f"{len(records.others) + 1} accounts" if records.others else ""
+        reason = "; ".join(filter(None, (reason, changed.reason, several, applied.reason)))
+        account_id = changed.account_id if applied.account_id is None else applied.account_id
+        patient_id = changed.patient_id if applied.patient_id is None else applied.patient_id
+        return Found(Disposition.APPLIED, reason, ACCEPTED, name, account_id, patient_id)
 
     def _refuse_unstored(self, block: Received, now: dt.datetime, error: Exception) -> Reply:
         policy = self.setup.policies.get(block.listener) or Policy(block.listener)
@@ -178,6 +201,12 @@ class Pipeline:
             data = b"".join(encode_block(ack) for ack in acks.blocks)
         why = str(error) if isinstance(error, BridgeError | DatabaseError) else type(error).__name__
         return Reply(data, 0, Disposition.REJECTED, f"not stored: {why}", kind, sent_id)
+
+
+def _facility_of(records: Records) -> str | None:
+    """Return the facility that the mapping finds in a message, whose time zone its times are of."""
+    told = records.account or records.patient or (records.identities[0] if records.identities else None)
+    return told.facility if told is not None and isinstance(told.facility, str) else None
 
 
 def _is_repeated(found: Found, earlier: Earlier) -> bool:

@@ -27,8 +27,10 @@ from hl7bridge.net.sender import Link, Sender
 from hl7bridge.net.writer import Writer
 from hl7bridge.notify import notify, reloading, watchdog_seconds
 from hl7bridge.pipeline import Pipeline
-from hl7bridge.placing import decide_and_send, has_work, send_queued
+from hl7bridge.placing import ACTOR, decide_and_send, has_work, send_queued
+from hl7bridge.storage.config_versions import RELOAD, START, record_version
 from hl7bridge.storage.database import Store
+from hl7bridge.versions import files_of
 
 # What senders had sent when we were told to stop is taken first: each look accepts, reads, and looks again.
 _LAST_LOOKS: Final = 5
@@ -74,6 +76,7 @@ class Daemon:
         settings = self._started
         self._writer.start()
         self._listeners.open(settings.listeners, self._passed)
+        self._record(START)
         for destination in settings.destinations:
             sender = Sender(reactor, _link(destination), self._writer.run, now=_now)
             sender.setServiceParent(self._senders)
@@ -115,6 +118,9 @@ class Daemon:
             for line in str(error).splitlines():
                 _log.error("reload_refused", problem=line)
             return False
+        except Exception as error:  # noqa: BLE001  (whatever a file does to us, what runs goes on and somebody is told)
+            _log.error("reload_refused", problem=f"internal error: {type(error).__name__}")
+            return False
         finally:
             notify("READY=1")
 
@@ -132,9 +138,16 @@ class Daemon:
             assembled = assembled._replace(setup=assembled.setup._replace(policies=policies, mappings=mappings))
         self._assembled = assembled
         self._writer.run(lambda _store: self._pipeline.use(assembled.setup))
+        self._record(RELOAD)
         self._watch_certificates()
         _log.info("reloaded", rules=assembled.rules.version, mappings=sorted(assembled.setup.mappings))
         return True
+
+    def _record(self, reason: str) -> None:
+        """Keep the configuration that is in force, if it is not the one that was kept last."""
+        files = files_of(self._assembled)
+        kept = self._writer.run(lambda store: record_version(store, files, at=_now(), actor=ACTOR, reason=reason))
+        kept.addErrback(lambda failure: _log.error("config_not_kept", problem=failure.getErrorMessage()))
 
     def _repeat(self, call: Callable[[], Any], seconds: float) -> None:
         loop = LoopingCall(_forgiving, call)

@@ -7,14 +7,26 @@ from __future__ import annotations
 
 import re
 import tomllib
+from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from hl7bridge.errors import ConfigError, Problem
 
 KeyPath = tuple[str | int, ...]
-_HEADER = re.compile(r"\[(\[)?\s*(.+?)\s*\]?\]\s*(?:#.*)?$")
+_HEADER = re.compile(r"\[(\[)?[ \t]*(.+?)[ \t]*\]?\][ \t]*(?:#.*)?$", re.MULTILINE)
 _KEY_PART = re.compile(r"""\s*(?:"((?:[^"\\]|\\.)*)"|'([^']*)'|([A-Za-z0-9_-]+))\s*(\.)?""")
+_BLANKS = re.compile(r"(?:[ \t\n]+|#[^\n]*)*")
+_EQUALS = re.compile(r"[ \t]*=[ \t]*")
+# A text of one line or several, or anything up to what ends a value.
+_SCALAR = re.compile(
+    r'"""(?:[^\\]|\\.)*?"{3,5}'
+    r"|'''.*?'{3,5}"
+    r'|"(?:[^"\\\n]|\\.)*"'
+    r"|'[^'\n]*'"
+    r"|[^,\]}#\n]*",
+    re.DOTALL,
+)
 _LINE_IN_ERROR = re.compile(r"\(at line (\d+), column \d+\)")
 
 
@@ -61,28 +73,69 @@ def parse_toml(text: str, file: str) -> TomlFile:
 
 
 def _scan_lines(text: str) -> dict[KeyPath, int]:
-    lines: dict[KeyPath, int] = {}
-    arrays: dict[KeyPath, int] = {}
-    table: KeyPath = ()
-    rows = text.split("\n")
-    number = 0
-    while number < len(rows):
-        row = rows[number].strip()
-        number += 1
-        if not row or row.startswith("#"):
-            continue
-        header = _HEADER.match(row) if row.startswith("[") else None
-        if header:
-            table = _table_path(_split_key(header[2])[0], arrays, is_array=bool(header[1]))
-            for end in range(1, len(table) + 1):
-                lines.setdefault(table[:end], number)
-            continue
-        parts, rest = _split_key(row)
+    return _Scan(text).lines
+
+
+class _Scan:
+    """One walk over a valid TOML text: the line of every key, of inline tables too, and of every entry of a list."""
+
+    def __init__(self, text: str) -> None:
+        self.lines: dict[KeyPath, int] = {}
+        self._text = text.replace("\r\n", "\n")
+        self._ends = [found.start() for found in re.finditer("\n", self._text)]
+        self._at = 0
+        arrays: dict[KeyPath, int] = {}
+        table: KeyPath = ()
+        while self._skip():
+            start = self._at
+            header = _HEADER.match(self._text, self._at)
+            if header:
+                table = _table_path(_split_key(header[2])[0], arrays, is_array=bool(header[1]))
+                self._note((), table)
+                self._at = header.end()
+            else:
+                self._entry(table)
+            self._at = max(self._at, start + 1)  # whatever it was, it is not looked at for ever
+
+    def _skip(self) -> bool:
+        """Go on to the next sign that is no blank, line end or comment; return whether there is one."""
+        self._at = _matched_end(_BLANKS, self._text, self._at)
+        return self._at < len(self._text)
+
+    def _note(self, above: KeyPath, parts: Sequence[str | int]) -> None:
+        line = bisect_left(self._ends, self._at) + 1
         for end in range(1, len(parts) + 1):
-            lines.setdefault(table + tuple(parts[:end]), number)
-        value = rest.lstrip().removeprefix("=")
-        number += _value_rows(value, rows, number)
-    return lines
+            self.lines.setdefault((*above, *parts[:end]), line)
+
+    def _entry(self, above: KeyPath) -> None:
+        """Take one key with its value."""
+        parts, end = _split_key(self._text, self._at)
+        self._note(above, parts)
+        self._at = _matched_end(_EQUALS, self._text, end)
+        self._value((*above, *parts))
+
+    def _value(self, path: KeyPath) -> None:
+        opening = self._text[self._at : self._at + 1]
+        if opening not in {"[", "{"}:
+            self._at = _matched_end(_SCALAR, self._text, self._at)
+            return
+        self._at += 1
+        index = 0
+        while self._skip() and self._text[self._at] not in "]}":
+            if opening == "{":
+                self._entry(path)
+            else:
+                self._note(path, (index,))
+                self._value((*path, index))
+                index += 1
+            self._skip()
+            self._at += self._text.startswith(",", self._at)
+        self._at += 1
+
+
+def _matched_end(pattern: re.Pattern[str], text: str, at: int) -> int:
+    found = pattern.match(text, at)
+    return found.end() if found else at
 
 
 def _table_path(parts: list[str], arrays: dict[KeyPath, int], *, is_array: bool) -> KeyPath:
@@ -96,50 +149,12 @@ def _table_path(parts: list[str], arrays: dict[KeyPath, int], *, is_array: bool)
     return path
 
 
-def _split_key(text: str) -> tuple[list[str], str]:
+def _split_key(text: str, at: int = 0) -> tuple[list[str], int]:
+    """Return the parts of a dotted key, and where it ends."""
     parts: list[str] = []
-    at = 0
-    while True:
-        found = _KEY_PART.match(text, at)
-        if not found:
-            return parts, text[at:]
+    while found := _KEY_PART.match(text, at):
         parts.append(next(group for group in found.groups()[:3] if group is not None))
         at = found.end()
         if not found[4]:
-            return parts, text[at:]
-
-
-def _value_rows(value: str, rows: list[str], number: int) -> int:
-    """Return how many further rows a value takes: open brackets and multi-line strings."""
-    depth = 0
-    taken = 0
-    quote = ""
-    while True:
-        depth, quote = _scan_value(value, depth, quote)
-        if (depth <= 0 and not quote) or number + taken >= len(rows):
-            return taken
-        value = rows[number + taken]
-        taken += 1
-
-
-def _scan_value(value: str, depth: int, quote: str) -> tuple[int, str]:
-    at = 0
-    while at < len(value):
-        if quote:
-            if value[at] == "\\" and quote[0] == '"':
-                at += 2
-                continue
-            if value.startswith(quote, at):
-                at += len(quote)
-                quote = ""
-                continue
-        elif value[at] in "\"'":
-            quote = value[at] * 3 if value.startswith(value[at] * 3, at) else value[at]
-            at += len(quote)
-            continue
-        elif value[at] == "#":
             break
-        else:
-            depth += (value[at] in "[{") - (value[at] in "]}")
-        at += 1
-    return depth, quote if len(quote) > 1 else ""
+    return parts, at

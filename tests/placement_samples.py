@@ -11,6 +11,7 @@ from pathlib import Path
 from hl7bridge.exchange.outgoing import AgencyFolder, Sending, Sent, send_placements
 from hl7bridge.layouts.placements_csv import parse_placements
 from hl7bridge.ledger.account import AccountState, fold_entries, new_account
+from hl7bridge.ledger.ranked import Ranked
 from hl7bridge.mapping.records import Coverage, Entry, Guarantor, Patient
 from hl7bridge.privacy.sending import USUAL_FIELDS
 from hl7bridge.rules.facts import AccountFacts, build_facts
@@ -138,8 +139,8 @@ def put_account(
             patient_id = known.id if known else table.insert_patient(store, stored, "20260301", 1)
             state = state._replace(patient_id=patient_id)
         account_id = table.insert_account(store, state, NOW_TEXT)
-        table.write_guarantors(store, account_id, guarantors, "20260301", 1)
-        table.write_coverages(store, account_id, coverages, "20260301", 1)
+        table.write_ranked(store, Guarantor, account_id, [Ranked(each, "20260301") for each in guarantors], 1)
+        table.write_ranked(store, Coverage, account_id, [Ranked(each, "20260301") for each in coverages], 1)
         insert_entries(store, account_id, told, source="TEST|NORTHGATE", recorded_at=NOW_TEXT)
         for each in signals:
             add_signal(store, account_id, each, NOW_TEXT)

@@ -70,7 +70,13 @@ def test_every_dependency_has_a_lowest_and_a_highest_version(requirement):
 
 
 # Names that differ from their packages', or that a package brings as part of itself.
-BROUGHT_BY = {"OpenSSL": "twisted", "zope": "twisted", "service_identity": "twisted", "pydantic_core": "pydantic"}
+BROUGHT_BY = {
+    "OpenSSL": "twisted",
+    "zope": "twisted",
+    "service_identity": "twisted",
+    "pydantic_core": "pydantic",
+    "phonenumbers": "phonenumberslite",
+}
 
 
 def imported_in(folder):
@@ -82,7 +88,9 @@ def imported_in(folder):
                 found |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and not node.level:
                 found.add((node.module or "").partition(".")[0])
-    own = {"hl7bridge", "benchmarks", *(path.stem for path in (ROOT / folder).rglob("*.py"))}
+    own = {"hl7bridge", "benchmarks"}
+    for path in (ROOT / folder).rglob("*.py"):
+        own |= {path.stem, path.parent.name}
     return {BROUGHT_BY.get(name, name) for name in found - own - set(sys.stdlib_module_names)}
 
 

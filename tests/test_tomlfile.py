@@ -49,6 +49,13 @@ x = 2
 y = [[1, 2],
   [3]]
 z = 1
+of = [ # a list of tables
+  { a.b = "x, y]", c = """, ""}""" }, # one
+  # two is below
+  { b = [1,
+    2], d = "" },
+] # } ends nothing
+end = 2026-01-05 10:15:00
 '''
 
 
@@ -70,6 +77,8 @@ def toml():
         (("listeners", 0), 10),
         (("listeners", 0, "name"), 11),
         (("listeners", 0, "list"), 12),
+        (("listeners", 0, "list", 0), 13),
+        (("listeners", 0, "list", 1), 14),
         (("listeners", 0, "tls"), 16),
         (("listeners", 0, "tls", "certificate"), 16),
         (("listeners", 1, "text"), 19),
@@ -80,7 +89,12 @@ def toml():
         (("listeners", 1, "more", 0, "x"), 31),
         (("listeners", 1, "more", 1, "x"), 33),
         (("odd.name", 'and "this"', "y"), 35),
+        (("odd.name", 'and "this"', "y", 1, 0), 36),
         (("odd.name", 'and "this"', "z"), 37),
+        (("odd.name", 'and "this"', "of", 0, "a", "b"), 39),
+        (("odd.name", 'and "this"', "of", 1), 41),
+        (("odd.name", 'and "this"', "of", 1, "b", 1), 42),
+        (("odd.name", 'and "this"', "end"), 44),
     ],
 )
 def test_each_key_is_found_on_its_line(toml, path, line):

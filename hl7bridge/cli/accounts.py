@@ -2,39 +2,23 @@
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Iterator, Sequence
-from decimal import Decimal
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from hl7bridge.cli.common import App, cell_text, common_options, emit_json, emit_rows, json_option, list_options
+from hl7bridge.cli.account_view import account_row, print_account, print_entries, read_known, shown_of
+from hl7bridge.cli.common import App, common_options, emit_json, emit_rows, json_option, list_options
 from hl7bridge.cli.revealed import newest_text, note_revealed, visible_text
-from hl7bridge.money import ZERO, money_text
 
 if TYPE_CHECKING:
-    from hl7bridge.cli.provenance import Origin
-    from hl7bridge.ledger.account import AccountState
-    from hl7bridge.mapping.records import Guarantor
     from hl7bridge.storage.database import Store
-    from hl7bridge.storage.entries import EntryRow
-    from hl7bridge.storage.history import Event
-    from hl7bridge.storage.placements import Case
+    from hl7bridge.storage.timeline import Event
 
 COLUMNS: Final = (
     "account", "facility", "balance", "charges", "payments", "adjustments", "status", "holds",
 )  # fmt: skip
-ENTRY_COLUMNS: Final = (
-    "entry", "kind", "amount", "payer", "service_on", "posted_on", "code", "transaction_id", "message", "payment",
-    "balance",
-)  # fmt: skip
-_FACTS: Final = (
-    "patient_class", "financial_class", "account_status", "plan_code", "admitted_on", "discharged_on",
-    "insurance_payments", "first_service_on", "last_service_on", "last_payment_on", "insurance_paid_on", "due_on",
-)  # fmt: skip
-_TOTALS: Final = ("charges", "payments", "adjustments", "insurance_payments")
-_IDENTIFIERS: Final = ("pid_18", "pv1_19", "pv1_50")
+TIMELINE_COLUMNS: Final = ("at", "kind", "text")
 
 
 @click.group(invoke_without_command=True)
@@ -55,33 +39,33 @@ def command(app: App, ctx: click.Context, facility: str | None, limit: int, *, a
 @click.argument("account")
 @click.option("--facility", help="Needed when several facilities have an account of this number.")
 @click.option("--reveal", is_flag=True, help="Show names and addresses too; the audit log keeps who did.")
+@click.option("--timeline", is_flag=True, help="Show only what happened, in order of time; as JSON an event a line.")
+@click.option(
+    "--provenance",
+    is_flag=True,
+    help="Show only where each value is from: message, path, line of the mapping; as JSON a value a line.",
+)
 @json_option
 @common_options
-def show(app: App, *, account: str, facility: str | None, reveal: bool, as_json: bool) -> None:
+def show(
+    app: App, *, account: str, facility: str | None, reveal: bool, timeline: bool, provenance: bool, as_json: bool
+) -> None:
     """Show ACCOUNT: all that happened to it in order of time, its entries, and where each fact came from.
 
-    Exit 1 when the entries do not come to the balance.
+    ACCOUNT may be a number that it had before, one that was merged into it, or a visit's. Exit 1 when the entries do
+    not come to the balance.
     """
-    shown, origins = _read(app, account, facility, reveal=reveal)
-    if as_json:
-        emit_json({**shown, "provenance": [_origin_row(each) for each in origins]})
-    else:
-        _print(shown, origins)
-    if not shown["foots"]:
-        click.echo("hl7bridge: the entries do not come to the balance; see 'hl7bridge db verify'", err=True)
-        click.get_current_context().exit(1)
-
-
-def hold_names(case: Case, today: dt.date) -> list[str]:
-    """Return the names of what holds an account back on a day, each once."""
-    from hl7bridge.rules.evaluate import ADULT_YEARS
-    from hl7bridge.rules.facts import birthday
-
-    names = [hold.name for hold in case.facts.holds]
-    born = case.facts.guarantor_birth_on
-    if born is not None and birthday(born, ADULT_YEARS) > today:
-        names.append("minor_guarantor")
-    return list(dict.fromkeys(names))
+    if timeline and provenance:
+        raise click.UsageError("--timeline and --provenance: one at a time")
+    with app.open_store() as store:
+        account_id = _find(app, store, account, facility, reveal=reveal)
+        store.execute("BEGIN")
+        if timeline:
+            emit_rows(_timeline(store, account_id), TIMELINE_COLUMNS, as_json=as_json, empty="Nothing happened yet.")
+        elif provenance:
+            _emit_provenance(app, store, account_id, reveal=reveal, as_json=as_json)
+        else:
+            _show_all(app, store, account_id, reveal=reveal, as_json=as_json)
 
 
 def _rows(app: App, store: Store, facility: str | None) -> Iterator[dict[str, Any]]:
@@ -92,155 +76,55 @@ def _rows(app: App, store: Store, facility: str | None) -> Iterator[dict[str, An
     today_of = days(app.settings, app.now())
     for account_id in account_ids(store, facility=facility):
         case = read_case(store, account_id)
-        yield _row(case, today_of(case.account.facility))
+        yield account_row(case, today_of(case.account.facility))
 
 
-def _row(case: Case, today: dt.date) -> dict[str, Any]:
-    account = case.account
-    return {
-        "account": visible_text(account.number),
-        "facility": visible_text(account.facility),
-        "balance": account.balance,
-        "charges": account.charges,
-        "payments": account.payments,
-        "adjustments": account.adjustments,
-        "status": account.status,
-        "holds": hold_names(case, today),
-    }
-
-
-def _read(app: App, number: str, facility: str | None, *, reveal: bool) -> tuple[dict[str, Any], list[Origin]]:
-    """Return all that is shown of an account, and where it came from, read from one moment of the store."""
-    from hl7bridge.cli.placing import days
-    from hl7bridge.cli.provenance import read_origins
+def _find(app: App, store: Store, number: str, facility: str | None, *, reveal: bool) -> int:
+    """Return the account a person names, after the audit log has who asked; stderr says when it has another number."""
     from hl7bridge.storage.accounts import find_account
-    from hl7bridge.storage.entries import read_entries
-    from hl7bridge.storage.history import read_timeline, read_told
-    from hl7bridge.storage.placements import read_case
 
-    with app.open_store() as store:
-        account_id = find_account(store, number, facility).id
-        note_revealed(app, store, "accounts.reveal" if reveal else "accounts.show", f"account id {account_id}")
-        store.execute("BEGIN")
-        case = read_case(store, account_id)
-        entries = list(read_entries(store, account_id))
-        timeline = read_timeline(store, account_id)
-        told = read_told(store, account_id, case.account.patient_id)
-        origins = read_origins(store, app.settings.mappings.folder, case, entries, told)
-    account = case.account
-    today = days(app.settings, app.now())(account.facility)
-    if account.due_on is not None:
-        account = account._replace(due_on=max(account.due_on, today))  # "at once" is stored as the first day there is
-    names = (*_FACTS, *_IDENTIFIERS) if reveal else _FACTS
-    return {
-        **_row(case, today),
-        **{name: getattr(account, name) for name in names},
-        **_people(case, reveal=reveal),
-        "timeline": [_event_row(event) for event in timeline],
-        "entries": list(_entry_rows(entries)),
-        "foots": _foots(account, entries),
-    }, origins
+    found = find_account(store, number, facility)
+    note_revealed(app, store, "accounts.reveal" if reveal else "accounts.show", f"account id {found.id}")
+    if found.number != number:
+        click.echo(f"hl7bridge: that number leads to account {visible_text(found.number)}", err=True)
+    return found.id
 
 
-def _people(case: Case, *, reveal: bool) -> dict[str, Any]:
-    """Return the people; without ``reveal`` only what rules ask about them."""
-    from hl7bridge.rules.facts import has_address
+def _show_all(app: App, store: Store, account_id: int, *, reveal: bool, as_json: bool) -> None:
+    from hl7bridge.cli.placing import days
+    from hl7bridge.cli.provenance import SUMMARY_COLUMNS, find_origins, record_rows, summary_rows
 
-    patient = case.patient
-    shown_patient: dict[str, Any] | None = None
-    if patient is not None:
-        shown_patient = patient._asdict() if reveal else {"deceased": patient.deceased}
-
-    def guarantor_row(each: Guarantor) -> dict[str, Any]:
-        if reveal:
-            return each._asdict()
-        names = ("rank", "relationship", "deceased", "billing_hold")
-        return {**{name: getattr(each, name) for name in names}, "has_address": has_address(each)}
-
-    return {
-        "patient": shown_patient,
-        "guarantors": [guarantor_row(each) for each in case.guarantors],
-        "coverages": [each._asdict() for each in case.coverages],
-    }
-
-
-def _entry_rows(entries: Sequence[EntryRow]) -> Iterator[dict[str, Any]]:
-    balance = ZERO
-    for row in entries:
-        entry = row.entry
-        amount = entry.amount or ZERO
-        balance += amount if entry.kind == "CG" else -amount
-        yield {
-            "entry": row.id,
-            "kind": entry.kind,
-            "amount": amount,
-            "payer": entry.payer,
-            "service_on": entry.service_on,
-            "posted_on": entry.posted_on,
-            "code": entry.code,
-            "transaction_id": entry.transaction_id,
-            "source": row.source,
-            "recorded_at": row.recorded_at,
-            "message": row.message_id,
-            "payment": row.payment_id,
-            "balance": balance,
-        }
+    known = read_known(store, account_id)
+    origins = find_origins(app.settings, store, known)
+    events = list(_timeline(store, account_id))
+    shown = shown_of(known, days(app.settings, app.now())(known.case.account.facility), reveal=reveal)
+    if as_json:
+        emit_json({**shown, "timeline": events, "provenance": list(record_rows(origins))})
+    else:
+        print_account(shown)
+        click.echo("\nTimeline")
+        emit_rows(events, TIMELINE_COLUMNS, as_json=False)
+        print_entries(shown)
+        click.echo("\nWhere it came from (--provenance: path and line of each value)")
+        emit_rows(summary_rows(origins), SUMMARY_COLUMNS, as_json=False)
+    if not shown["foots"]:
+        click.echo("hl7bridge: the entries do not come to the balance; see 'hl7bridge db verify'", err=True)
+        click.get_current_context().exit(1)
 
 
-def _foots(account: AccountState, entries: Sequence[EntryRow]) -> bool:
-    from hl7bridge.ledger.account import fold_entries, new_account
+def _timeline(store: Store, account_id: int) -> Iterator[dict[str, Any]]:
+    from hl7bridge.storage.timeline import read_timeline
 
-    blank = new_account(account.facility, account.number, as_of="", message_id=0)
-    folded = fold_entries(blank, [row.entry for row in entries])
-    return all(getattr(folded, name) == getattr(account, name) for name in _TOTALS)
+    for event in read_timeline(store, account_id):
+        yield _event_row(event)
 
 
 def _event_row(event: Event) -> dict[str, Any]:
     return {**event._asdict(), "text": visible_text(event.text)}
 
 
-def _origin_row(origin: Origin) -> dict[str, Any]:
-    source = origin.source
-    return {
-        "record": origin.record,
-        "message": origin.message,
-        "received_at": source.received_at if source else None,
-        "sender": visible_text(source.sender) if source else None,
-        "mapping": source.mapping if source else None,
-        "fields": origin.paths,
-    }
+def _emit_provenance(app: App, store: Store, account_id: int, *, reveal: bool, as_json: bool) -> None:
+    from hl7bridge.cli.provenance import VALUE_COLUMNS, find_origins, value_rows
 
-
-def _print(shown: dict[str, Any], origins: Sequence[Origin]) -> None:
-    from hl7bridge.cli import provenance
-
-    money = {name: money_text(shown[name]) for name in ("balance", "charges", "payments", "adjustments")}
-    click.echo(f"account {shown['account']} of {shown['facility']}, {shown['status']}")
-    click.echo(
-        f"balance {money['balance']} = charges {money['charges']} - payments {money['payments']}"
-        f" - adjustments {money['adjustments']}"
-    )
-    click.echo(f"holds: {', '.join(shown['holds']) or 'none'}")
-    for name in (*_FACTS, *_IDENTIFIERS):
-        if shown.get(name) is not None:
-            click.echo(f"{name}: {visible_text(cell_text(shown[name]))}")
-    people = [("patient", shown["patient"] or {})]
-    people += [("guarantor", each) for each in shown["guarantors"]]
-    people += [("coverage", each) for each in shown["coverages"]]
-    for kind, record in people:
-        told = [f"{name} {cell_text(value)}" for name, value in record.items() if value is not None]
-        if told:
-            click.echo(f"{kind}: {visible_text(', '.join(told))}")
-    click.echo("\nTimeline")
-    emit_rows(shown["timeline"], ("at", "kind", "text"), as_json=False)
-    click.echo("\nEntries")
-    emit_rows(shown["entries"], ENTRY_COLUMNS, as_json=False, empty="No entries.")
-    click.echo(_footing(shown["entries"], shown["balance"]))
-    click.echo("\nWhere it came from")
-    emit_rows(provenance.origin_rows(origins), provenance.COLUMNS, as_json=False)
-
-
-def _footing(rows: Sequence[dict[str, Any]], balance: Decimal) -> str:
-    came_to = rows[-1]["balance"] if rows else ZERO
-    sign = "=" if came_to == balance else "IS NOT"
-    return f"{len(rows)} entries come to {money_text(came_to)} {sign} the balance {money_text(balance)}"
+    origins = find_origins(app.settings, store, read_known(store, account_id))
+    emit_rows(value_rows(origins, reveal=reveal), VALUE_COLUMNS, as_json=as_json)

@@ -80,7 +80,8 @@ def _warnings(subject: Subject) -> Iterator[Problem]:
     """Return what is right today and will not stay so: it is said, and does not fail."""
     from hl7bridge.cli.check_tls import warn_of_certificates
 
-    return warn_of_certificates(subject)
+    yield from warn_of_certificates(subject)
+    yield from warn_of_merges(subject)
 
 
 def _sound(toml: TomlFile) -> tuple[Settings, TomlFile, frozenset[str]]:
@@ -90,38 +91,48 @@ def _sound(toml: TomlFile) -> tuple[Settings, TomlFile, frozenset[str]]:
 
 def check_mappings(subject: Subject) -> Iterator[Problem]:
     """Compile each mapping, run its examples, and look for mappings that are named and not there."""
-    from hl7bridge.assemble import mapping_problems, read_toml
-    from hl7bridge.mapping.compile import compile_mapping
-    from hl7bridge.mapping.examples import check_examples
+    from hl7bridge.assemble import check_mapping_file
 
-    if "mappings" in subject.unread:
+    if "mappings.folder" in subject.unread:
         return
     folder = subject.settings.mappings.folder
     names = sorted(path.stem for path in folder.glob("*.toml"))
-    for name in names:
-        try:
-            file = read_toml(folder / f"{name}.toml")
-            mapping = compile_mapping(file)
-        except ConfigError as error:
-            yield from error.problems
-            continue
-        if mapping.name != name:
-            hint = f'write name = "{name}", or rename the file'
-            yield file.problem(("name",), "a mapping is named as its file is", hint)
-        yield from mapping_problems(mapping, file)
-        yield from check_examples(mapping, file)
+    # What is wrong in a file that several extend is told once.
+    yield from dict.fromkeys(problem for name in names for problem in check_mapping_file(folder, name))
     yield from _unknown_mappings(subject, names)
+
+
+def warn_of_merges(subject: Subject) -> Iterator[Problem]:
+    """Return the mappings in use that take registrations and no event that changes identities: merges are lost."""
+    from hl7bridge.assemble import read_mapping
+
+    settings = subject.settings
+    for name in sorted({name for _, name in _named_mappings(settings)}):
+        try:
+            mapping = read_mapping(settings.mappings.folder, name)
+        except ConfigError:
+            continue  # what is wrong with it is said elsewhere
+        kinds = {spec.kind for (kind, _), specs in mapping.events.items() if kind == "ADT" for spec, _ in specs}
+        if "account" in kinds and "identity" not in kinds:
+            file = str(settings.mappings.folder / f"{name}.toml")
+            hint = 'take them as generic.toml does ("ADT^A40" = ["identity"] and so on)'
+            yield Problem(file, 1, "events", "no event that changes identities is taken: merges are ignored", hint)
 
 
 def _unknown_mappings(subject: Subject, names: Sequence[str]) -> Iterator[Problem]:
     settings = subject.settings
-    named: list[tuple[KeyPath, str]] = [(("mappings", "default"), settings.mappings.default)]
-    named += [(("mappings", "senders", sender), name) for sender, name in settings.mappings.senders.items()]
-    named += [(("listeners", i, "mapping"), each.mapping) for i, each in enumerate(settings.listeners) if each.mapping]
-    for path, name in named:
+    for path, name in _named_mappings(settings):
         if name not in names:
             hint = f"there are: {', '.join(names)}" if names else "there are none"
             yield subject.toml.problem(path, f"{settings.mappings.folder / name}.toml: there is no such mapping", hint)
+
+
+def _named_mappings(settings: Settings) -> list[tuple[KeyPath, str]]:
+    """Return the mappings that the configuration uses, and where it names them."""
+    named: list[tuple[KeyPath, str]] = [(("mappings", "default"), settings.mappings.default)]
+    named += [(("mappings", "senders", sender), name) for sender, name in settings.mappings.senders.items()]
+    named += [(("listeners", i, "mapping"), each.mapping) for i, each in enumerate(settings.listeners) if each.mapping]
+    return named
 
 
 def check_rules(subject: Subject) -> Iterator[Problem]:
@@ -129,7 +140,7 @@ def check_rules(subject: Subject) -> Iterator[Problem]:
     from hl7bridge.assemble import read_toml, rule_agency_problems
     from hl7bridge.rules.spec import compile_rules
 
-    if "rules" in subject.unread:
+    if "rules.file" in subject.unread:
         return
     try:
         file = read_toml(subject.settings.rules.file)

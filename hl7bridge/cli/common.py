@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 CONFIG_PLACES: Final = (Path("hl7bridge.toml"), Path("/etc/hl7bridge/hl7bridge.toml"))
 LIST_LIMIT: Final = 50
+MOST_ROWS: Final = 2**62  # SQLite counts in 64 bits
+ROW_ID: Final = click.IntRange(-MOST_ROWS, MOST_ROWS)
 _CONFIG_CHOSEN: Final = "hl7bridge.config"
 _UNBOUNDED: Final = 100_000  # columns of a table that is piped: nothing is cut or wrapped
 
@@ -106,7 +108,7 @@ def list_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command ``--json`` (as ``as_json``) and ``--limit N`` (as ``limit``)."""
     command = click.option(
         "--limit",
-        type=click.IntRange(min=0),
+        type=click.IntRange(0, MOST_ROWS),
         default=LIST_LIMIT,
         show_default=True,
         metavar="N",
@@ -186,22 +188,43 @@ def _emit_json(rows: Iterable[Mapping[str, Any]]) -> int:
 
 
 def _emit_table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> int:
+    cells = [[row.get(column) for column in columns] for row in rows]
+    if cells:
+        numeric = [any(isinstance(line[index], Decimal) for line in cells) for index in range(len(columns))]
+        lines = [[cell_text(value) for value in line] for line in cells]
+        is_folded = sys.stdout.isatty()
+        click.echo("\n".join((_folded_table if is_folded else _plain_table)(columns, lines, numeric)))
+    return len(cells)
+
+
+def _folded_table(columns: Sequence[str], lines: Sequence[Sequence[str]], numeric: Sequence[bool]) -> Iterator[str]:
+    """Return the lines of a table as wide as the terminal."""
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    cells = [[row.get(column) for column in columns] for row in rows]
-    for index, column in enumerate(columns):
-        numeric = any(isinstance(line[index], Decimal) for line in cells)
-        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
-    for line in cells:
-        table.add_row(*(Text(cell_text(value)) for value in line))
-    if cells:
-        console = table_console()
-        with console.capture() as printed:
-            console.print(table)
-        click.echo("\n".join(line.rstrip() for line in printed.get().splitlines()))
-    return len(cells)
+    for column, is_numeric in zip(columns, numeric, strict=True):
+        table.add_column(column, justify="right" if is_numeric else "left", overflow="fold")
+    for line in lines:
+        table.add_row(*map(Text, line))
+    console = table_console()
+    with console.capture() as printed:
+        console.print(table)
+    return (line.rstrip() for line in printed.get().splitlines())
+
+
+def _plain_table(columns: Sequence[str], lines: Sequence[Sequence[str]], numeric: Sequence[bool]) -> Iterator[str]:
+    """Return the lines of a table as wide as its text: rich would take a minute for some thousands of them."""
+    from rich.cells import cell_len
+
+    table = [columns, *lines]
+    widths = [max(cell_len(line[index]) for line in table) for index in range(len(columns))]
+    for line in table:
+        padded = []
+        for text, width, is_numeric in zip(line, widths, numeric, strict=True):
+            room = " " * (width - cell_len(text))
+            padded.append(room + text if is_numeric else text + room)
+        yield "  ".join(padded).rstrip()
 
 
 def _plain(value: object) -> Any:

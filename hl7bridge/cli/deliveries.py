@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import click
 
-from hl7bridge.cli.common import App, common_options, emit_json, emit_rows, json_option, list_options
+from hl7bridge.cli.common import ROW_ID, App, common_options, emit_json, emit_rows, json_option, list_options
 from hl7bridge.delivery.delivery import DeliveryStatus
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def _decision_options(function: Callable[..., Any]) -> Callable[..., Any]:
     function = click.option("--reason", default=NO_REASON, help="Why, for the audit log: what was found, and where.")(
         function
     )
-    return click.argument("delivery_id", metavar="ID", type=int)(function)
+    return click.argument("delivery_id", metavar="ID", type=ROW_ID)(function)
 
 
 @command.command()

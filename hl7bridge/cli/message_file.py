@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
 
@@ -94,34 +94,56 @@ class MessageFile:
 
     def units(self) -> Iterator[Unit]:
         """Return the messages that ``survey`` counted, in order."""
-        for piece in self.pieces():
-            if piece.kind not in _COUNTED:
-                continue
-            fault = None
-            if piece.size > self._limit:
-                fault = MessageError(_TOO_LONG, _MSH, f"{piece.size} bytes; this listener takes at most {self._limit}")
-            elif piece.kind in _FAULTS:
-                fault = MessageError(SEGMENT_SEQUENCE, _MSH, _FAULTS[piece.kind])
-            yield Unit(piece.data, fault, piece.kind is Kind.MESSAGE)
+        return units_of(self.pieces(), self._limit)
 
     def pieces(self) -> Iterator[Piece]:
         """Return the pieces of the file; of a batch in an MLLP block, its messages."""
-        for piece in self._read(lambda _data: None):
-            if self._is_batch_block(piece):
-                yield from (each for each in _cut(piece.data) if each.kind in _COUNTED)
-            else:
-                yield piece
+        self._file.seek(0)
+        return read_pieces(self._file, self._limit, lambda _data: None)
 
     def _is_batch_block(self, piece: Piece) -> bool:
-        return piece.kind is Kind.MESSAGE and piece.size <= self._limit and is_batch(piece.data)
+        return _is_batch_block(piece, self._limit)
 
     def _read(self, note: Callable[[bytes], None]) -> Iterator[Piece]:
-        cutter = Cutter(self._limit)
         self._file.seek(0)
-        while data := self._file.read(_READ_BYTES):
-            note(data)
-            yield from cutter.feed(data)
-        yield from cutter.close()
+        return _cut_file(self._file, self._limit, note)
+
+
+def read_pieces(file: BinaryIO, limit: int, note: Callable[[bytes], None]) -> Iterator[Piece]:
+    """Return the pieces of an open file, which may be a pipe; of a batch in an MLLP block, its messages.
+
+    ``note`` is given the bytes as they are read.
+    """
+    for piece in _cut_file(file, limit, note):
+        if _is_batch_block(piece, limit):
+            yield from (each for each in _cut(piece.data) if each.kind in _COUNTED)
+        else:
+            yield piece
+
+
+def units_of(pieces: Iterable[Piece], limit: int) -> Iterator[Unit]:
+    """Return the messages among pieces, each with what makes it none."""
+    for piece in pieces:
+        if piece.kind not in _COUNTED:
+            continue
+        fault = None
+        if piece.size > limit:
+            fault = MessageError(_TOO_LONG, _MSH, f"{piece.size} bytes; this listener takes at most {limit}")
+        elif piece.kind in _FAULTS:
+            fault = MessageError(SEGMENT_SEQUENCE, _MSH, _FAULTS[piece.kind])
+        yield Unit(piece.data, fault, piece.kind is Kind.MESSAGE)
+
+
+def _is_batch_block(piece: Piece, limit: int) -> bool:
+    return piece.kind is Kind.MESSAGE and piece.size <= limit and is_batch(piece.data)
+
+
+def _cut_file(file: BinaryIO, limit: int, note: Callable[[bytes], None]) -> Iterator[Piece]:
+    cutter = Cutter(limit)
+    while data := file.read(_READ_BYTES):
+        note(data)
+        yield from cutter.feed(data)
+    yield from cutter.close()
 
 
 def _cut(block: bytes) -> list[Piece]:

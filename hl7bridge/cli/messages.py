@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from hl7bridge.cli.common import App, cell_text, common_options, emit_json, emit_rows, json_option, list_options
+from hl7bridge.cli.common import ROW_ID, App, cell_text, common_options, emit_json, emit_rows, json_option, list_options
 from hl7bridge.cli.revealed import newest_text, note_revealed, visible_bytes, visible_text
 from hl7bridge.errors import NotFoundError
 from hl7bridge.storage.messages import Disposition
@@ -49,7 +49,7 @@ def command(app: App, ctx: click.Context, disposition: str | None, limit: int, *
 
 
 @command.command("show")
-@click.argument("message_id", metavar="ID", type=int)
+@click.argument("message_id", metavar="ID", type=ROW_ID)
 @click.option("--reveal", is_flag=True, help="Show patients' values too; the audit log keeps who did.")
 @json_option
 @common_options
@@ -87,7 +87,7 @@ def show(app: App, *, message_id: int, reveal: bool, as_json: bool) -> None:
 
 
 @command.command("replay")
-@click.argument("message_ids", metavar="ID...", type=int, nargs=-1, required=True)
+@click.argument("message_ids", metavar="ID...", type=ROW_ID, nargs=-1, required=True)
 @click.option("--force", is_flag=True, help="Also what was taken, was replayed before, or was cut short.")
 @json_option
 @common_options
@@ -115,7 +115,7 @@ def replay(app: App, *, message_ids: tuple[int, ...], force: bool, as_json: bool
 
 
 @command.command("dismiss")
-@click.argument("message_ids", metavar="ID...", type=int, nargs=-1, required=True)
+@click.argument("message_ids", metavar="ID...", type=ROW_ID, nargs=-1, required=True)
 @click.option("--reason", required=True, help="Why, for the audit log: what was done instead.")
 @json_option
 @common_options

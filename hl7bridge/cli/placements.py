@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from hl7bridge.cli.common import (
+    MOST_ROWS,
+    ROW_ID,
     App,
     cell_text,
     common_options,
@@ -52,7 +54,7 @@ def command(app: App, ctx: click.Context, status: str | None, agency: str | None
 
 
 @command.command("show")
-@click.argument("placement", type=int)
+@click.argument("placement", type=ROW_ID)
 @json_option
 @common_options
 def show(app: App, *, placement: int, as_json: bool) -> None:
@@ -105,8 +107,8 @@ def explain(app: App, *, target: str, is_placement: bool, facility: str | None, 
             except NotFoundError:
                 if not target.isdigit() or facility is not None:
                     raise
-        if account_id is None and not target.isdigit():
-            raise RefusedError("a placement's number is digits")
+        if account_id is None and (not target.isdigit() or int(target) > MOST_ROWS):
+            raise RefusedError("a placement's number is digits, and at most 18 of them")
         subject = f"placement {target}" if account_id is None else f"account id {account_id}"
         _audit(app, store, "placements.explain", subject)
         if account_id is None:
@@ -141,7 +143,7 @@ def _decide_now(app: App, store: Store, account_id: int) -> tuple[str, tuple[Rea
 
 
 @command.command("approve")
-@click.argument("placement", type=int, nargs=-1, required=True)
+@click.argument("placement", type=ROW_ID, nargs=-1, required=True)
 @common_options
 def approve(app: App, *, placement: tuple[int, ...]) -> None:
     """Approve each PLACEMENT that waits in review, and send it."""
@@ -156,7 +158,7 @@ def approve(app: App, *, placement: tuple[int, ...]) -> None:
 
 
 @command.command("cancel")
-@click.argument("placement", type=int, nargs=-1, required=True)
+@click.argument("placement", type=ROW_ID, nargs=-1, required=True)
 @click.option("--reason", default="no reason given", help="Why, for the record: no patient's data.")
 @common_options
 def cancel(app: App, *, placement: tuple[int, ...], reason: str) -> None:

@@ -1,121 +1,111 @@
-"""What is known of an account -> for each field, the message that told it last and the path it was read from."""
+"""The origins of an account's values -> rows to show: one a value, one a record, or one a message of a record."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
-from hl7bridge.errors import ConfigError
-from hl7bridge.mapping.records import Account, Coverage, Guarantor, Patient, Record
-from hl7bridge.mapping.spec import Mapping
-from hl7bridge.storage.database import Store
-from hl7bridge.storage.entries import EntryRow
-from hl7bridge.storage.history import Sender, Told, read_sender
-from hl7bridge.storage.placements import Case
+from hl7bridge.cli.kept_fields import MASK
+from hl7bridge.cli.revealed import visible_text
 
-COLUMNS: Final = ("record", "field", "path", "message", "received_at", "sender", "mapping")
-_NOT_A_FIELD: Final = frozenset({"rank", "status"})  # the mapping's order and the ledger's own word, as a rule
+if TYPE_CHECKING:
+    from hl7bridge.cli.account_view import Known
+    from hl7bridge.config import Settings
+    from hl7bridge.provenance import Origin
+    from hl7bridge.storage.database import Store
 
-
-class Origin(NamedTuple):
-    """One record's origin. ``paths``: field -> the mapping's path, None when the mapping does not name the field now.
-
-    ``message`` is None for what an agency's payment made; ``source`` is None when that message is not stored.
-    """
-
-    record: str
-    message: int | None
-    source: Sender | None
-    paths: dict[str, str | None]
+VALUE_COLUMNS: Final = ("record", "field", "value", "path", "message", "received_at", "line", "note")
+SUMMARY_COLUMNS: Final = ("record", "fields", "message", "received_at", "sender", "note")
+# What is shown of people without --reveal, as ``accounts show`` has it; of other records everything but the hidden.
+_SHOWN: Final = {
+    "patient": frozenset({"deceased", "deleted"}),
+    "guarantor": frozenset({"relationship", "deceased", "billing_hold"}),
+}
+_HIDDEN: Final = frozenset({"pid_18", "pv1_19", "pv1_50", "visit_number", "alternate_visit_number"})
 
 
-def read_origins(
-    store: Store, folder: Path, case: Case, entries: Sequence[EntryRow], told: Sequence[Told]
-) -> list[Origin]:
-    """Return the origin of the account, its people, coverages and entries. ``folder`` has the mapping files."""
-    paths = _Paths(folder)
-    senders: dict[int, Sender | None] = {}
+def find_origins(settings: Settings, store: Store, known: Known) -> list[Origin]:
+    """Return where each value of an account is from, by the mappings of the settings."""
+    from hl7bridge.cli.readers import load_readers
+    from hl7bridge.provenance import Subject, trace_account
+    from hl7bridge.storage.history import read_told
+    from hl7bridge.storage.signals import read_signal_rows
 
-    def origin(name: str, kind: str, message: int | None, record: Record) -> Origin:
-        if message is None:
-            return Origin(name, None, None, {})
-        if message not in senders:
-            senders[message] = read_sender(store, message)
-        source = senders[message]
-        return Origin(name, message, source, paths.of(source.mapping if source else "", kind, record))
-
-    account = case.account
-    known = Account(*(getattr(account, field) for field in Account._fields))
-    found = [origin("account", "account", account.message_id, known)]
-    records: dict[tuple[str, int], Patient | Guarantor | Coverage] = {
-        ("guarantor", each.rank or 0): each for each in case.guarantors
-    }
-    records |= {("coverage", each.rank or 0): each for each in case.coverages}
-    if case.patient is not None:
-        records["patient", 0] = case.patient
-    for kind, rank, message in told:
-        name = f"{kind} {rank}" if rank else kind
-        found.append(origin(name, kind, message, records[kind, rank]))
-    found += [origin(f"entry {row.id}", "entry", row.message_id, row.entry) for row in entries]
-    return found
+    account = known.case.account
+    told = read_told(store, account.id, account.patient_id)
+    in_force = {row.signal.name: row for row in read_signal_rows(store, account.id)}
+    subject = Subject(known.case, told, known.entries, [in_force[name] for name in sorted(in_force)])
+    return trace_account(store, subject, load_readers(settings, store))
 
 
-def origin_rows(origins: Sequence[Origin]) -> Iterator[dict[str, Any]]:
-    """Return a row for each field; records that agree in all but their number share rows."""
-    groups: dict[tuple[str, int, tuple[tuple[str, str | None], ...]], list[Origin]] = {}
+def value_rows(origins: Sequence[Origin], *, reveal: bool) -> Iterator[dict[str, Any]]:
+    """Return a row for each value; without ``reveal`` what tells of a person is masked."""
     for each in origins:
-        if each.message is not None:
-            kind = each.record.partition(" ")[0]
-            groups.setdefault((kind, each.message, tuple(each.paths.items())), []).append(each)
-    for (kind, message, paths), members in groups.items():
-        numbers = ", ".join(each.record.partition(" ")[2] for each in members)
-        source = members[0].source or Sender("", "", "")
-        for field, path in paths:
-            yield {
-                "record": f"{kind} {numbers}".rstrip(),
-                "field": field,
-                "path": path or "not named now",
-                "message": message,
-                **source._asdict(),
-            }
-
-
-class _Paths:
-    """The paths of mapping files, each file read and compiled when first asked for."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._mappings: dict[str, dict[str, dict[str, str]]] = {}
-
-    def of(self, mapping: str, kind: str, record: Record) -> dict[str, str | None]:
-        """Return field -> path for the fields of a record that hold a value."""
-        if mapping not in self._mappings:
-            self._mappings[mapping] = self._read(mapping)
-        named = self._mappings[mapping].get(kind, {})
-        return {
-            field: named.get(field)
-            for field, value in zip(record._fields, record, strict=True)
-            if value is not None and (field in named or field not in _NOT_A_FIELD)
+        shown = _SHOWN.get(each.record.partition(" ")[0])
+        is_shown = reveal or (each.field not in _HIDDEN if shown is None else each.field in shown)
+        value = visible_text(each.value) if isinstance(each.value, str) else each.value
+        yield {
+            "record": each.record,
+            "field": each.field,
+            "value": value if is_shown else MASK,
+            "masked": not is_shown,
+            "path": each.path,
+            "message": each.message,
+            "received_at": each.received_at,
+            "sender": _sender(each),
+            "mapping": each.mapping,
+            "line": _line(each),
+            "note": visible_text(each.note),
         }
 
-    def _read(self, name: str) -> dict[str, dict[str, str]]:
-        from hl7bridge.assemble import read_toml
-        from hl7bridge.mapping.compile import compile_mapping
 
-        try:
-            mapping = compile_mapping(read_toml(self._folder / f"{name}.toml"))
-        except ConfigError:  # renamed, removed or broken by now: then no path can be told
-            return {}
-        return _paths_of(mapping)
+def record_rows(origins: Sequence[Origin]) -> Iterator[dict[str, Any]]:
+    """Return a row for each record: the newest message that told a value of it, and of each field path and line."""
+    groups: dict[str, list[Origin]] = {}
+    for each in origins:
+        groups.setdefault(each.record, []).append(each)
+    for record, members in groups.items():
+        newest = max(members, key=lambda each: each.message or 0)
+        told = [each for each in members if each.message is not None]
+        yield {
+            "record": record,
+            "message": newest.message,
+            "received_at": newest.received_at,
+            "sender": _sender(newest),
+            "mapping": newest.mapping,
+            "fields": {each.field: each.path or None for each in told},
+            "messages": {each.field: each.message for each in told},
+            "lines": {each.field: _line(each) for each in told},
+            "notes": {each.field: visible_text(each.note) for each in members if each.note},
+        }
 
 
-def _paths_of(mapping: Mapping) -> dict[str, dict[str, str]]:
-    """Return record -> field -> its path, or its paths in order."""
-    found: dict[str, dict[str, str]] = {}
-    for rows in mapping.events.values():
-        for spec, _ in rows:
-            found[spec.kind] = {
-                field.name: ", ".join(str(source.path) for source in field.sources) for field in spec.fields
-            }
-    return found
+def summary_rows(origins: Sequence[Origin]) -> Iterator[dict[str, Any]]:
+    """Return a row for each message of each record, with the fields that it told; entries of one message share rows."""
+    told: dict[tuple[str, int | None, str], list[Origin]] = {}
+    for each in origins:
+        told.setdefault((each.record, each.message, each.note), []).append(each)
+    groups: dict[tuple[str, tuple[str, ...], int | None, str], list[Origin]] = {}
+    for (record, message, note), members in told.items():
+        kind, _, number = record.partition(" ")
+        fields = tuple(each.field for each in members)
+        groups.setdefault((kind if number.isdecimal() else record, fields, message, note), []).append(members[0])
+    for (kind, fields, message, note), members in groups.items():
+        numbers = ", ".join(each.record.removeprefix(kind).strip() for each in members)
+        yield {
+            "record": f"{kind} {numbers}".rstrip(),
+            "fields": list(fields),
+            "message": message,
+            "received_at": members[0].received_at,
+            "sender": _sender(members[0]),
+            "note": visible_text(note),
+        }
+
+
+def _sender(origin: Origin) -> str | None:
+    return None if origin.sender is None else visible_text(origin.sender)
+
+
+def _line(origin: Origin) -> str | None:
+    return None if origin.place is None else f"{Path(origin.place.file).name}:{origin.place.line}"

@@ -17,9 +17,12 @@ from hl7bridge.errors import NotFoundError
 def command(app: App) -> None:
     """Have the running daemon take the configuration as it is now.
 
-    A configuration with a mistake is refused here, and by the daemon as well: it goes on with the last good one.
+    A configuration with a mistake, in whichever of its files, is refused here, and by the daemon as well: it goes on
+    with the last good one.
     """
-    settings = app.settings
+    from hl7bridge.versions import load_configuration
+
+    settings = load_configuration(app.config_path).settings
     pid = running_pid(settings)
     if pid is None:
         raise NotFoundError(f"no daemon is running on this store (looked at {pid_path(settings)})")

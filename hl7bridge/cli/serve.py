@@ -30,29 +30,23 @@ def command(app: App) -> None:
 
     Logs go to stderr: as JSON, a line an event, or readable on a terminal. SIGTERM drains, SIGHUP reloads.
     """
-    from hl7bridge.assemble import assemble, check_forms
     from hl7bridge.cli.pidfile import hold_pid_file, pid_path
-    from hl7bridge.config import key_path, load_settings
+    from hl7bridge.config import key_path
     from hl7bridge.storage.database import open_store, read_key
+    from hl7bridge.versions import load_configuration
 
     _configure_logs()
-    settings = app.settings
-    assembled = assemble(settings)
-    check_forms(assembled)
+    assembled = load_configuration(app.config_path)
+    settings = assembled.settings
     key = read_key(key_path(settings))
     _raise_descriptors(settings)
-
-    def load() -> Assembled:
-        fresh = assemble(load_settings(app.config_path))
-        check_forms(fresh)
-        return fresh
 
     def open_again() -> Store:
         return open_store(settings.store.path, key)
 
     with hold_pid_file(pid_path(settings)):
         open_store(settings.store.path, key, create=True).close()
-        _run(assembled, open_again, load)
+        _run(assembled, open_again, lambda: load_configuration(app.config_path))
 
 
 def _run(assembled: Assembled, open_again: Any, load: Any) -> None:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from hl7bridge.cli.common import App, common_options, emit_json, emit_rows, json_option, list_options, open_input
+from hl7bridge.cli.revealed import visible_text
 from hl7bridge.errors import BridgeError, RefusedError
 
 if TYPE_CHECKING:
     from hl7bridge.layouts.signals_csv import SignalLine
     from hl7bridge.rules.signals import Signal
     from hl7bridge.storage.database import Store
+    from hl7bridge.storage.signals import SignalRow
 
-COLUMNS: Final = ("name", "value", "holds", "observed_on", "source")
+COLUMNS: Final = ("name", "value", "holds", "in_force", "observed_on", "source", "told_at")
 NAME_COLUMNS: Final = ("name", "values", "holding", "meaning")
 
 
@@ -46,6 +49,8 @@ def set_signal(app: App, *, account: str, name: str, value: str, facility: str |
     from hl7bridge.rules.signals import Signal, signal_problem
     from hl7bridge.storage.accounts import find_account
     from hl7bridge.storage.audit import append_audit
+    from hl7bridge.storage.signals import read_signals
+    from hl7bridge.storage.stopping import unstopped
 
     wrong = signal_problem(name, value)
     if wrong is not None:
@@ -60,48 +65,60 @@ def set_signal(app: App, *, account: str, name: str, value: str, facility: str |
         told = _store(store, found.id, signal, now)
         subject = f"account id {found.id}: {name}"
         append_audit(store, at=now, actor=app.actor, action="signals.set", subject=subject, reason=told)
-        warning = _warning(store, found.id, signal)
+        warning = unstopped(store, found.id, signal)
+        in_force = read_signals(store, found.id)[name]
     click.echo(f"{name} is {value} since {signal.observed_on}: {told}")
-    if warning:
+    if in_force.value != value:
+        newer = f"{name} is {in_force.value} since {in_force.observed_on}, said {visible_text(in_force.source)}"
+        click.echo(f"hl7bridge: not in force, for what is newer counts: {newer}", err=True)
+    elif warning:
         click.echo(f"hl7bridge: {warning}", err=True)
 
 
 @command.command("import")
 @click.argument("file")
+@click.option("--dry-run", is_flag=True, help="Check every line and say what would be stored; store nothing.")
 @json_option
 @common_options
-def import_file(app: App, *, file: str, as_json: bool) -> None:
+def import_file(app: App, *, file: str, dry_run: bool, as_json: bool) -> None:
     """Set the signals of a CSV FILE (- is stdin): all of them, or none and every problem by its line.
 
-    Columns: account, name, value, and if need be facility, observed_on (YYYY-MM-DD, default today) and source.
+    Columns: account, name, value, and if need be facility, observed_on (YYYY-MM-DD, default today) and source. The same
+    file may be imported again: what is known already is left as it is, and no hold is lifted a second time.
     """
+    from hl7bridge.cli.placing import days
     from hl7bridge.layouts.signals_csv import parse_signals
     from hl7bridge.storage.audit import append_audit
+    from hl7bridge.storage.stopping import unstopped
 
     now = app.now()
+    today_of = days(app.settings, now)
     try:
         text = open_input(file).decode("utf-8")
     except UnicodeDecodeError:
         raise RefusedError(f"{file}: not UTF-8; save the file as CSV UTF-8") from None
     parsed = parse_signals(text)
     with app.open_store() as store, store.transaction():
-        problems = [f"{file}:{each.line}: {each.problem}" for each in parsed.problems]
+        problems = [(each.line, str(each.problem)) for each in parsed.problems]
         signals: list[tuple[int, Signal]] = []
         for line in parsed.lines:
             try:
-                signals.append(_resolve(app, store, line, now))
+                signals.append(_resolve(app, store, line, today_of))
             except BridgeError as error:
-                problems.append(f"{file}:{line.line}: {error}")
+                problems.append((line.line, str(error).replace(_BY_OPTION, _BY_COLUMN)))
         if problems:
-            raise RefusedError("\n".join(problems))
-        stored = [_store(store, account_id, signal, now) for account_id, signal in signals].count(STORED)
+            raise RefusedError("\n".join(f"{file}:{line}: {problem}" for line, problem in sorted(problems)))
+        stored = _store_all(store, signals, now, dry_run=dry_run)
         counts = f"{stored} stored, {len(signals) - stored} known already"
-        append_audit(store, at=now, actor=app.actor, action="signals.import", subject="signals", reason=counts)
-        warnings = [told for each in signals if (told := _warning(store, *each))]
+        action = "signals.import_dry_run" if dry_run else "signals.import"
+        append_audit(store, at=now, actor=app.actor, action=action, subject="signals", reason=counts)
+        warnings = [] if dry_run else [told for each in signals if (told := unstopped(store, *each))]
     if as_json:
-        emit_json({"signals": len(signals), "stored": stored})
+        emit_json({"signals": len(signals), "stored": stored, "dry_run": dry_run})
     else:
         click.echo(f"{len(signals)} signals: {counts}")
+        if dry_run:
+            click.echo("dry run: nothing was stored")
     for warning in warnings:
         click.echo(f"hl7bridge: {warning}", err=True)
 
@@ -109,22 +126,27 @@ def import_file(app: App, *, file: str, as_json: bool) -> None:
 @command.command("list")
 @click.argument("account")
 @click.option("--facility", help="Needed when several facilities have an account of this number.")
+@click.option("--history", is_flag=True, help="Also show what is not in force any more, oldest first of each name.")
 @list_options
 @common_options
-def list_signals(app: App, *, account: str, facility: str | None, as_json: bool, limit: int) -> None:
-    """Show the signals in force of ACCOUNT, and which of them hold it."""
-    from hl7bridge.rules.signals import is_holding
+def list_signals(app: App, *, account: str, facility: str | None, history: bool, as_json: bool, limit: int) -> None:
+    """Show the signals in force of ACCOUNT, which of them hold it, and who told each, when.
+
+    The source is a person, a file, or a message and the path that it was read at.
+    """
     from hl7bridge.storage.accounts import find_account
     from hl7bridge.storage.audit import append_audit
-    from hl7bridge.storage.signals import read_signals
+    from hl7bridge.storage.signals import read_signal_rows
 
     with app.open_store() as store:
         with store.transaction():
             found = find_account(store, account, facility)
             subject = f"account id {found.id}"
             append_audit(store, at=app.now(), actor=app.actor, action="signals.list", subject=subject)
-        signals = read_signals(store, found.id)
-    rows = [{**signals[name]._asdict(), "holds": is_holding(signals[name])} for name in sorted(signals)]
+        told = read_signal_rows(store, found.id)
+    in_force = {row.signal.name: row.id for row in told}
+    told.sort(key=lambda row: row.signal.name)
+    rows = [_signal_row(row, in_force) for row in told if history or row.id in in_force.values()]
     emit_rows(rows, COLUMNS, as_json=as_json, limit=limit, empty="No signals.")
 
 
@@ -149,6 +171,36 @@ def list_names(_app: App, *, as_json: bool, limit: int) -> None:
 
 STORED: Final = "stored"
 _KNOWN: Final = "known already"
+_BY_OPTION: Final = "name one with --facility"
+_BY_COLUMN: Final = "name one in a column facility"
+
+
+def _signal_row(row: SignalRow, in_force: dict[str, int]) -> dict[str, Any]:
+    from hl7bridge.rules.signals import is_holding
+
+    return {
+        **row.signal._asdict(),
+        "source": visible_text(row.signal.source),
+        "holds": is_holding(row.signal),
+        "in_force": in_force[row.signal.name] == row.id,
+        "told_at": row.told_at,
+        "message": row.message_id,
+        "path": row.path or None,
+    }
+
+
+def _store_all(store: Store, signals: list[tuple[int, Signal]], now: dt.datetime, *, dry_run: bool) -> int:
+    """Store what is not known already inside the caller's transaction, or only count it."""
+    from hl7bridge.storage.signals import add_signal
+    from hl7bridge.times import utc_text
+
+    store.execute("SAVEPOINT signals")
+    at = utc_text(now)
+    stored = [add_signal(store, account_id, signal, at, may_repeat=True) for account_id, signal in signals].count(True)
+    if dry_run:
+        store.execute("ROLLBACK TO signals")
+    store.execute("RELEASE signals")
+    return stored
 
 
 def _store(store: Store, account_id: int, signal: Signal, now: dt.datetime) -> str:
@@ -158,15 +210,17 @@ def _store(store: Store, account_id: int, signal: Signal, now: dt.datetime) -> s
     return STORED if add_signal(store, account_id, signal, utc_text(now)) else _KNOWN
 
 
-def _resolve(app: App, store: Store, line: SignalLine, now: dt.datetime) -> tuple[int, Signal]:
-    from hl7bridge.cli.placing import days
+def _resolve(app: App, store: Store, line: SignalLine, today_of: Callable[[str], dt.date]) -> tuple[int, Signal]:
     from hl7bridge.rules.signals import Signal
     from hl7bridge.storage.accounts import find_account
+    from hl7bridge.storage.signals import message_of
 
     found = find_account(store, line.account, line.facility)
-    today = days(app.settings, now)(found.facility)
+    today = today_of(found.facility)
     observed_on = line.observed_on or today
     _require_past(observed_on, today)
+    if line.source and message_of(line.source) is not None:
+        raise RefusedError('source: it reads as if a message of a feed had told it; name who did, as "billing office"')
     return found.id, Signal(line.name, line.value, line.source or f"import by {app.actor}", observed_on)
 
 
@@ -174,18 +228,3 @@ def _require_past(observed_on: dt.date, today: dt.date) -> None:
     """Refuse a day ahead: the newest day is in force, so a slip would outlast every correction."""
     if observed_on > today:
         raise RefusedError(f"the day lies ahead of the facility's today, {today}")
-
-
-def _warning(store: Store, account_id: int, signal: Signal) -> str | None:
-    """Return what a person must do when a hold comes after the account went to an agency."""
-    from hl7bridge.placement.state import OPEN, Status
-    from hl7bridge.rules.signals import is_holding
-    from hl7bridge.storage.placements import placements_of
-
-    if not is_holding(signal):
-        return None
-    for placement in placements_of(store, account_id):
-        if placement.status in OPEN and placement.status not in {Status.REVIEW, Status.QUEUED}:
-            where = f"placement {placement.id} is with agency {placement.agency} ({placement.status})"
-            return f"{where}: {signal.name} is {signal.value}; tell the agency to stop"
-    return None

@@ -24,6 +24,7 @@ _TOTAL: Final = "(total)"
 @common_options
 def command(app: App, *, as_json: bool) -> None:
     """Show what was received, what became of it, what waits, and for how long."""
+    from hl7bridge.expiry import certificate_rows
     from hl7bridge.storage.database import schema_version
 
     settings = app.settings
@@ -38,6 +39,7 @@ def command(app: App, *, as_json: bool) -> None:
         "store_bytes": _size(settings.store.path),
         "schema": schema_version(),
         **found,
+        "certificates": certificate_rows(settings, now),
     }
     if as_json:
         emit_json(facts)
@@ -46,6 +48,8 @@ def command(app: App, *, as_json: bool) -> None:
 
 
 def _read(store: Store, now: dt.datetime) -> dict[str, Any]:
+    from hl7bridge.storage.discrepancies import count_open
+    from hl7bridge.storage.exceptions import count_open_exceptions
     from hl7bridge.storage.messages import Disposition, read_counters
     from hl7bridge.storage.parked import count_waiting
 
@@ -69,6 +73,8 @@ def _read(store: Store, now: dt.datetime) -> dict[str, Any]:
         "placements": _by_status(store, "placements"),
         "payments": _by_status(store, "payments"),
         "accounts": _by_status(store, "accounts"),
+        "discrepancies_open": count_open(store),
+        "exceptions_open": count_open_exceptions(store),
     }
 
 
@@ -107,6 +113,13 @@ def _print(facts: dict[str, Any]) -> None:
     if facts["parked_waiting"]:
         count, age = facts["parked_waiting"], facts["oldest_parked_seconds"]
         click.echo(f"parked      {count} wait for a person, the oldest since {age:.0f} s: hl7bridge messages --waiting")
+    if facts["discrepancies_open"]:
+        click.echo(f"figures     {facts['discrepancies_open']} of senders are not the ledger's: see accounts show")
+    if facts["exceptions_open"]:
+        click.echo(f"exceptions  {facts['exceptions_open']} wait for a person: hl7bridge exceptions")
+    for each in facts["certificates"]:
+        left = "cannot be read" if each["days"] is None else f"{each['days']} days left"
+        click.echo(f"certificate {each['name']}: {left}")
     listeners = facts["listeners"]
     if not listeners:
         click.echo("messages    none received yet")

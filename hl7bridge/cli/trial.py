@@ -20,8 +20,9 @@ from hl7bridge.money import ZERO
 from hl7bridge.pipeline import Pipeline, Setup
 from hl7bridge.placement.state import OPEN
 from hl7bridge.rules.evaluate import Decision, decide
-from hl7bridge.storage.accounts import account_in_facility, read_account
-from hl7bridge.storage.database import Store
+from hl7bridge.storage.accounts import account_by_ids, read_account
+from hl7bridge.storage.addressing import known_account
+from hl7bridge.storage.database import Later, Store
 from hl7bridge.storage.messages import Disposition
 from hl7bridge.storage.placements import placements_of, read_case
 
@@ -138,8 +139,16 @@ def _read_block(setup: Setup, block: Received) -> tuple[str, Records | None]:
 
 
 def _known_account(store: Store, records: Records | None) -> AccountState | None:
-    told = records.account if records else None
-    return None if told is None else account_in_facility(store, str(told.facility), str(told.number))
+    """Return the account that a message addresses, as it stands before; the target of one that merges accounts."""
+    if records is None:
+        return None
+    if records.account is not None:
+        return known_account(store, Later(store), records)
+    for each in reversed(records.identities):
+        if each.account_number:
+            visits = each.visit_number, each.alternate_visit_number
+            return account_by_ids(store, each.facility or "", each.account_number, *visits)
+    return None
 
 
 def _change(

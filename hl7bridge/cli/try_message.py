@@ -21,7 +21,7 @@ from hl7bridge.storage.messages import Disposition
 if TYPE_CHECKING:
     from hl7bridge.cli.trial import Change, Trial
     from hl7bridge.config import Settings
-    from hl7bridge.mapping.records import Record, Records
+    from hl7bridge.mapping.records import Record, Records, Signal
     from hl7bridge.storage.database import Store
 
 MOST_TRIED: Final = 1000  # messages a run: about a second in which the daemon's intake would wait
@@ -148,6 +148,10 @@ def _records_json(records: Records) -> dict[str, Any]:
         "guarantors": [each._asdict() for each in records.guarantors],
         "coverages": [each._asdict() for each in records.coverages],
         "entries": [each._asdict() for each in records.entries],
+        "balance": records.balance._asdict() if records.balance else None,
+        "signals": [each._asdict() for each in records.signals],
+        "identities": [each._asdict() for each in records.identities],
+        "others": [_records_json(each) for each in records.others],
     }
 
 
@@ -184,14 +188,19 @@ def _print(tried: _Input, trial: Trial) -> None:
 def _record_lines(records: Records | None) -> Iterator[str]:
     if records is None:
         return
-    made: list[tuple[str, Record | None]] = [("patient", records.patient), ("account", records.account)]
+    made: list[tuple[str, Record | Signal | None]] = [("identity", each) for each in records.identities]
+    made += [("patient", records.patient), ("account", records.account)]
     made += [("guarantor", each) for each in records.guarantors]
     made += [("coverage", each) for each in records.coverages]
     made += [("entry", each) for each in records.entries]
+    made += [("balance", records.balance)]
+    made += [("signal", each) for each in records.signals]
     for kind, record in made:
         if record is not None:
             told = [f"{name} {cell_text(value)}" for name, value in record._asdict().items() if value is not None]
             yield f"{kind:<12} {', '.join(told)}"
+    for other in records.others:
+        yield from _record_lines(other)
 
 
 def _change_lines(change: Change) -> Iterator[str]:

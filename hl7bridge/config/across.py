@@ -15,7 +15,7 @@ _Table = dict[str, Any]
 def problems_across(toml: TomlFile) -> list[Problem]:
     """Return problems between keys: names used twice, plaintext off loopback, half a TLS pair, unclear routes."""
     problems: list[Problem] = []
-    for find in (_names, _ports, _plaintext, _tls, _clients, _ack_routes, _retry, _routes, _folders):
+    for find in (_names, _ports, _plaintext, _tls, _clients, _ack_routes, _retry, _routes, _codes, _folders):
         problems.extend(find(toml))
     return problems
 
@@ -129,6 +129,19 @@ def _routes(toml: TomlFile) -> Iterator[Problem]:
                     "a payment goes to one destination: name each facility once",
                 )
             takers.setdefault(facility, index)
+
+
+def _codes(toml: TomlFile) -> Iterator[Problem]:
+    """Find codes for agencies that there are not."""
+    agencies = [table.get("name") for _, table in _tables(toml, "agencies")]
+    for index, table in _tables(toml, "destinations"):
+        codes = table.get("codes")
+        for key in ("payment_by_agency", "adjustment_by_agency"):
+            listed = codes.get(key) if isinstance(codes, dict) else None
+            for name in listed if isinstance(listed, dict) else ():
+                if name not in agencies:
+                    hint = "write the name of one of [[agencies]]"
+                    yield toml.problem(("destinations", index, "codes", key), f'no agency is named "{name}"', hint)
 
 
 def _folders(toml: TomlFile) -> Iterator[Problem]:

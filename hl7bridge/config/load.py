@@ -67,19 +67,34 @@ def read_settings_text(text: str, path: Path) -> Settings:
 
 
 def read_sound_sections(toml: TomlFile) -> tuple[Settings, frozenset[str]]:
-    """Return settings of those top-level sections that are right each alone, and the names of those left out.
+    """Return settings of those sections that are right each alone, and the names of those left out.
 
-    For `check`, which goes on to the mappings and rules when something else in the file is wrong.
+    Of a section of keys that is wrong, ``[rules]``, those keys are taken that are right each alone; ``rules.file`` is
+    named when it is not one of them, and ``rules`` in any case. For `check`, which goes on to the mappings and rules
+    when something else in the file is wrong.
     """
     folder = Path(toml.file).absolute().parent
     sound: dict[str, Any] = {}
+    left_out: set[str] = set()
     for key, value in toml.data.items():
-        try:
-            Settings.model_validate({key: value}, context=folder)
-        except ValidationError:
+        if _is_sound({key: value}, folder):
+            sound[key] = value
             continue
-        sound[key] = value
-    return Settings.model_validate(sound, context=folder), frozenset(toml.data) - frozenset(sound)
+        left_out.add(key)
+        if isinstance(value, dict):
+            kept = {name: each for name, each in value.items() if _is_sound({key: {name: each}}, folder)}
+            left_out.update(f"{key}.{name}" for name in value if name not in kept)
+            if kept:
+                sound[key] = kept
+    return Settings.model_validate(sound, context=folder), frozenset(left_out)
+
+
+def _is_sound(sections: dict[str, Any], folder: Path) -> bool:
+    try:
+        Settings.model_validate(sections, context=folder)
+    except ValidationError:
+        return False
+    return True
 
 
 def key_path(settings: Settings) -> Path:

@@ -184,6 +184,8 @@ class CodesSettings(Section):
 
     payment: Hl7Text = "AGYPAY"
     adjustment: Hl7Text = "AGYADJ"
+    payment_by_agency: dict[Filled, Hl7Text] = {}  # an agency's own codes, before those for all
+    adjustment_by_agency: dict[Filled, Hl7Text] = {}
 
 
 class DestinationSettings(Section):
@@ -202,6 +204,7 @@ class DestinationSettings(Section):
     payment_sign: Sign = "positive"
     adjustment_sign: Sign = "positive"
     reversal: Literal["negative", "credit"] = "negative"
+    pid_2: Literal["empty", "account"] = "empty"
     codes: CodesSettings = CodesSettings()
     retry: RetrySettings = RetrySettings()
     facilities: Names = ()  # empty: every facility that no other destination names

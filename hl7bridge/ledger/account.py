@@ -39,6 +39,12 @@ class AccountState(NamedTuple):
     due_on: dt.date | None
     as_of: str
     message_id: int
+    authority: str = ""  # who assigned the number; "" when no message said
+    visit_number: str | None = None  # the newest; all are in identifiers
+    alternate_visit_number: str | None = None
+    merged_into: int | None = None
+    moved_visits: int = 0  # visits that were moved away to another account
+    field_times: str = ""  # see ledger/times.py
 
     @property
     def balance(self) -> Decimal:

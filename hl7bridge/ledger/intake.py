@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, TypeVar, cast
+from operator import attrgetter
+from typing import Any, Final, TypeVar, cast
 
 from hl7bridge.errors import DATA_TYPE, DUPLICATE_KEY, REQUIRED_FIELD, Location, MessageError
 from hl7bridge.ledger.account import AccountState
+from hl7bridge.ledger.times import merge_told
 from hl7bridge.mapping.records import NULL, Account, Entry, Record
 from hl7bridge.money import parse_money
 
 _R = TypeVar("_R", bound=Record)
-_IDENTITY = frozenset({"facility", "number"})
+_IDENTITY: Final = 2  # facility and number come first in an account's record
+_FIELDS: Final = (*Account._fields[_IDENTITY:], "patient_id")
+_AUTHORITY: Final = _FIELDS.index("authority")
+_OPEN: Final = "open"
+_pick_fields = attrgetter(*_FIELDS)
+_NONE: Final[frozenset[int]] = frozenset()
 _AMOUNT = 11
 _TRANSACTION = 2
 _CODED_KINDS = frozenset({"PY", "AJ", "CO"})
@@ -29,19 +36,33 @@ def merge_record(known: _R | None, told: _R) -> _R:
 
 
 def merge_account(
-    known: AccountState, told: Account, patient_id: int | None, *, as_of: str, message_id: int, is_newer: bool
+    known: AccountState, told: Account, patient_id: int | None, *, at: str, message_id: int
 ) -> AccountState:
-    """Return the account's state after a record. An older message fills what is unknown and overwrites nothing."""
-    changes: dict[str, Any] = {"patient_id": patient_id}
-    for name, value in zip(told._fields, told, strict=True):
-        if value is not None and name not in _IDENTITY and (is_newer or getattr(known, name) is None):
-            changes[name] = None if value is NULL else value
-    if changes.get("status", "") is None:
-        changes["status"] = "open"
-    if is_newer:
-        changes["as_of"] = as_of
+    """Return the account's state after a record of a message of time ``at``, each field by its own time.
+
+    An older message fills what no newer one has told of, and overwrites nothing. An account that nothing else was told
+    of is open.
+    """
+    values: list[Any] = [*told[_IDENTITY:], patient_id]
+    if values[0] == _OPEN:
+        values[0] = NULL
+    row = merge_told(_told_values(known), known.as_of, known.field_times, values, at)
+    changes = dict(zip(_FIELDS, row.values, strict=True))
+    changes["status"] = changes["status"] or _OPEN
+    changes["authority"] = changes["authority"] or ""
+    if at >= known.as_of:
+        changes["as_of"] = at
         changes["message_id"] = message_id
-    return known._replace(**changes)
+    return known._replace(**changes, field_times=row.times)
+
+
+def _told_values(state: AccountState) -> list[Any]:
+    """Return the fields that messages tell of, as ``ledger.times`` has them: None for what is only assumed."""
+    values: list[Any] = list(_pick_fields(state))
+    if values[0] == _OPEN:
+        values[0] = None
+    values[_AUTHORITY] = values[_AUTHORITY] or None
+    return values
 
 
 def complete_entries(entries: Iterable[Entry]) -> list[Entry]:
@@ -90,23 +111,44 @@ def entry_key(entry: Entry) -> tuple[str, str] | None:
     return entry.transaction_id, entry.batch_id if isinstance(entry.batch_id, str) else ""
 
 
-def new_entries(entries: Sequence[Entry], known: dict[tuple[str, str], Entry]) -> list[Entry]:
-    """Return the entries that the ledger does not have.
+def repeated_entries(entries: Sequence[Entry]) -> frozenset[int]:
+    """Return the places of entries without an id that say in every field what one before them in the message says.
+
+    It is one entry, told twice. It takes the entries as told: a charge's code, which is not kept, tells two apart.
+    """
+    if len(entries) == 1:
+        return _NONE
+    seen: set[Entry] = set()
+    repeated: list[int] = []
+    for at, entry in enumerate(entries):
+        if not isinstance(entry.transaction_id, str):
+            if entry in seen:
+                repeated.append(at)
+            seen.add(entry)
+    return frozenset(repeated)
+
+
+def new_entries(
+    entries: Sequence[Entry], known: dict[tuple[str, str], Entry], repeated: frozenset[int] = _NONE
+) -> list[Entry]:
+    """Return the entries that the ledger does not have; ``repeated`` are the places of those told twice.
 
     An entry whose key is known and whose content is the same is a resend and left out. The same key with other
     content is refused: MessageError 205 at its FT1-2.
     """
     seen = dict(known)
     new: list[Entry] = []
-    for occurrence, entry in enumerate(entries, 1):
+    for at, entry in enumerate(entries):
         key = entry_key(entry)
         if key is not None:
             before = seen.get(key)
             if before is not None:
                 if (before.kind, before.amount, before.service_on) != (entry.kind, entry.amount, entry.service_on):
                     text = "this transaction id is known with another type, amount or date"
-                    raise MessageError(DUPLICATE_KEY, Location("FT1", occurrence, _TRANSACTION), text)
+                    raise MessageError(DUPLICATE_KEY, Location("FT1", at + 1, _TRANSACTION), text)
                 continue
             seen[key] = entry
+        elif at in repeated:
+            continue
         new.append(entry)
     return new

@@ -2,294 +2,209 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable
-from typing import Any, Final, NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 from hl7bridge.errors import ConfigError, Problem
-from hl7bridge.mapping.convert import CONVERTERS, WHOLE_FIELD
+from hl7bridge.mapping.compile_records import compile_record, compile_signals
+from hl7bridge.mapping.context import Context, misspelt, nearest, parse_event
 from hl7bridge.mapping.generate import generate_quick
+from hl7bridge.mapping.layers import MappingFile, file_stem, gather
 from hl7bridge.mapping.records import RECORD_TYPES
-from hl7bridge.mapping.spec import MAPPING_FORMAT, Field, Mapping, RecordSpec, Source, Table
-from hl7bridge.message.delimiters import DEFAULT
-from hl7bridge.message.path import Path, parse_path
-from hl7bridge.tomlfile import TomlFile
+from hl7bridge.mapping.spec import MAPPING_FORMAT, Event, Field, Mapping, Place, Readers, RecordSpec, Table
+from hl7bridge.mapping.vocabulary import KINDS, OF_AN_ACCOUNT, SIGNALS_KIND, TOP_KEYS
+from hl7bridge.tomlfile import KeyPath, TomlFile, key_text
 
-_CODE_LENGTH: Final = 3
-_TOP: Final = {"format", "name", "description", "events", "tables", "examples", *RECORD_TYPES}
-_FIELD_KEYS: Final = {"from", "convert", "table", "value", "required", "invalid"}
-_SOURCE_KEYS: Final = {"path", "convert", "table", "value"}
-_EACH: Final = {"guarantor": "GT1", "coverage": "IN1", "entry": "FT1"}
-_REQUIRED: Final = {
-    "patient": ("facility", "number"),
-    "account": ("facility", "number"),
-    "guarantor": (),
-    "coverage": (),
-    "entry": ("kind", "service_on"),
-}
-# What a converter must give for a field to hold it; every other field holds text.
-_KINDS: Final = {
-    **dict.fromkeys(
-        (
-            "birth_on",
-            "died_on",
-            "effective_on",
-            "expires_on",
-            "admitted_on",
-            "discharged_on",
-            "service_on",
-            "posted_on",
-        ),
-        "date",
-    ),
-    **dict.fromkeys(("deceased", "billing_hold"), "flag"),
-    **dict.fromkeys(("amount", "unit_amount"), "money"),
-    "quantity": "number",
-    "rank": "integer",
-}
-_VOCABULARY: Final = {
-    ("entry", "kind"): frozenset({"CG", "CD", "PY", "AJ", "CO"}),
-    ("entry", "payer"): frozenset({"insurance", "patient", "unknown"}),
-    ("account", "status"): frozenset({"open", "closed", "cancelled"}),
-}
+Events = dict[Event, tuple[tuple[RecordSpec, bool], ...]]
 
 
-class _Context(NamedTuple):
-    """One file being compiled: its problems so far and its tables."""
+def compile_mapping(file: TomlFile | MappingFile) -> Mapping:
+    """Return the compiled mapping of a file. Raises ConfigError with every problem found.
 
-    file: TomlFile
+    A file that extends another, or has tables in CSV files, is gathered first (``layers.gather``).
+    """
+    gathered = file if isinstance(file, MappingFile) else gather(file)
+    compiled = compile_parts(gathered)
+    if compiled.problems:
+        raise ConfigError(compiled.problems)
+    return compiled.mapping
+
+
+class Compiled(NamedTuple):
+    """What came of a file: with problems the mapping is what could be read of it, and cannot be used."""
+
+    mapping: Mapping
+    specs: list[RecordSpec]
     problems: list[Problem]
-    tables: dict[str, Table]
-
-    def problem(self, path: tuple[str | int, ...], problem: str, hint: str = "") -> None:
-        """Note one problem at a key."""
-        self.problems.append(self.file.problem(path, problem, hint))
-
-    def unknown(self, path: tuple[str | int, ...], key: str, known: Iterable[str], what: str) -> None:
-        """Note a name that is not known, with the nearest one that is."""
-        near = difflib.get_close_matches(key, sorted(known), 1)
-        hint = f"did you mean {near[0]!r}?" if near else "known: " + ", ".join(sorted(known))
-        self.problem((*path, key), f"unknown {what}", hint)
 
 
-def compile_mapping(file: TomlFile) -> Mapping:
-    """Return the compiled mapping of a file. Raises ConfigError with every problem found."""
-    context = _Context(file, [], {})
-    data = file.data
+def compile_parts(gathered: MappingFile) -> Compiled:
+    """Compile all that can be read of a file, and say what is wrong with the rest."""
+    data = gathered.data
+    named = data.get("events")
+    known = {parse_event(name) for name in named} if isinstance(named, dict) else set()
+    context = Context(gathered, list(gathered.problems), {}, frozenset(event for event in known if event is not None))
+    name = _compile_head(context)
+    _compile_tables(context)
+    specs = [compile_record(context, kind) for kind in RECORD_TYPES if data.get(kind, False) is not False]
+    if data.get(SIGNALS_KIND, False) is not False:
+        specs += compile_signals(context)
+    events = _compile_events(context, specs)
+    fields = [field for spec in specs for field in spec.fields]
+    mapping = Mapping(
+        name,
+        events,
+        frozenset(kind for kind, _ in events),
+        _keeps(events),
+        {field.key: field.place for field in fields},
+        {field.key: ", ".join(map(str, field.sources)) for field in fields},
+        _named_at(gathered, specs),
+    )
+    return Compiled(mapping, specs, sort_problems(dict.fromkeys(context.problems), gathered.file))
+
+
+def sort_problems(problems: Iterable[Problem], file: str) -> list[Problem]:
+    """Return problems in the order of the lines, those of the file itself before those of others."""
+    return sorted(problems, key=lambda problem: (problem.file != file, problem.file, problem.line))
+
+
+def _compile_head(context: Context) -> str:
+    data = context.file.data
     for key in data:
-        if key not in _TOP:
-            context.unknown((), key, _TOP, "key")
+        if key not in TOP_KEYS:
+            context.unknown((), key, TOP_KEYS, "key")
     if data.get("format") != MAPPING_FORMAT:
-        context.problem(
-            ("format",), f"expected {MAPPING_FORMAT}", f"this release reads mapping format {MAPPING_FORMAT}"
-        )
+        hint = f"this release reads mapping format {MAPPING_FORMAT}"
+        context.problem(("format",), f"expected {MAPPING_FORMAT}", hint)
+    inherit = data.get("inherit_examples", True)
+    if not isinstance(inherit, bool):
+        context.problem(("inherit_examples",), "expected true or false")
+    elif "inherit_examples" in data and "extends" not in data:
+        context.problem(("inherit_examples",), "nothing is inherited", 'remove it, or add extends = "generic"')
     name = data.get("name")
     if not isinstance(name, str) or not name:
-        context.problem(("name",), "expected a name", 'for example name = "generic"')
-        name = ""
-    _compile_tables(context)
-    specs = {kind: _compile_record(context, kind) for kind in RECORD_TYPES if kind in data}
-    events = _compile_events(context, specs)
-    if context.problems:
-        raise ConfigError(sorted(context.problems, key=lambda problem: problem.line))
-    lines = {f"{kind}.{field}": file.line((kind, field)) for kind in specs for field in data[kind] if field != "each"}
-    used = {spec.kind for row in events.values() for spec, _ in row}
-    keeps = _keeps(spec for spec in specs.values() if spec.kind in used)
-    return Mapping(name, events, frozenset(kind for kind, _ in events), keeps, lines)
+        context.problem(("name",), "expected a name", f'as its file is named: name = "{file_stem(context.file.file)}"')
+        return ""
+    return name
 
 
-def _compile_tables(context: _Context) -> None:
+def _compile_tables(context: Context) -> None:
     tables = context.file.data.get("tables", {})
     if not isinstance(tables, dict):
         context.problem(("tables",), "expected tables of codes", "[tables.payer]")
         return
     for name, codes in tables.items():
         path = ("tables", name)
-        if not isinstance(codes, dict) or not all(isinstance(value, str) for value in codes.values()):
+        if codes is False:
+            continue
+        if not isinstance(codes, dict) or not all(isinstance(value, str) or value is False for value in codes.values()):
             context.problem(path, "expected codes and text values", f'[tables.{name}] then "CODE" = "value"')
             continue
-        listed = {code: value for code, value in codes.items() if code != "*"}
-        context.tables[name] = Table(name, listed, codes.get("*"))
+        listed = {code: value for code, value in codes.items() if code != "*" and value is not False}
+        context.tables[name] = Table(name, listed, codes.get("*") or None)
 
 
-def _compile_record(context: _Context, kind: str) -> RecordSpec:
-    data = context.file.data[kind]
-    record_type = RECORD_TYPES[kind]
-    if not isinstance(data, dict):
-        context.problem((kind,), "expected a table of fields", f"[{kind}]")
-        data = {}
-    each = data.get("each", _EACH.get(kind))
-    if each is not None and (kind not in _EACH or not _is_code(each)):
-        context.problem((kind, "each"), "expected a segment name, for guarantor, coverage and entry only")
-        each = None
-    fields: list[Field] = []
-    for key, value in data.items():
-        if key == "each":
-            continue
-        if key not in record_type._fields:
-            context.unknown((kind,), key, record_type._fields, f"field of {kind}")
-            continue
-        field = _compile_field(context, kind, key, value)
-        if field is not None:
-            fields.append(field)
-    _check_fields(context, kind, each, fields)
-    made = tuple(fields)
-    return RecordSpec(kind, record_type, each, made, generate_quick(record_type, each, made))
-
-
-def _check_fields(context: _Context, kind: str, each: str | None, fields: list[Field]) -> None:
-    """Note what a record of this kind cannot do without, and paths that leave its own segment."""
-    named = {field.name for field in fields}
-    for need in _REQUIRED[kind]:
-        if need not in named and not any(p.key.startswith(f"{kind}.{need}") for p in context.problems):
-            context.problem((kind,), f"{need} is not mapped", f"a record of kind {kind} needs {need}")
-    if kind == "entry" and not named & {"amount", "unit_amount"}:
-        context.problem((kind,), "no amount is mapped", 'amount = "FT1-11"')
-    for field in fields:
-        if any(source.path.segment == each and source.path.occurrence > 1 for source in field.sources):
-            context.problem((kind, field.name), f"a {kind} is made of each {each}: a path in it takes no [number]")
-
-
-def _compile_field(context: _Context, kind: str, name: str, value: Any) -> Field | None:
-    path = (kind, name)
-    spec = value if isinstance(value, dict) else {"from": value}
-    for key in spec:
-        if key not in _FIELD_KEYS:
-            context.unknown(path, key, _FIELD_KEYS, "option")
-    origin = spec.get("from")
-    origins = origin if isinstance(origin, list) and origin else [origin]
-    sources = [_compile_source(context, kind, name, one, spec) for one in origins]
-    required = spec.get("required", name in _REQUIRED[kind])
-    invalid = spec.get("invalid", "refuse")
-    if not isinstance(required, bool):
-        context.problem((*path, "required"), "expected true or false")
-    elif not required and name in _REQUIRED[kind]:
-        context.problem((*path, "required"), f"a {kind} without its {name} cannot be stored", "leave this option out")
-    if invalid not in ("refuse", "ignore"):  # a list, as a file may hold, could not be looked up in a set
-        context.problem((*path, "invalid"), 'expected "refuse" or "ignore"')
-    good = tuple(source for source in sources if source is not None)
-    if len(good) != len(sources) or not good:
-        return None
-    position = RECORD_TYPES[kind]._fields.index(name)
-    return Field(name, position, good, bool(required), invalid == "ignore", context.file.line(path))
-
-
-def _compile_source(context: _Context, kind: str, name: str, origin: Any, spec: dict[str, Any]) -> Source | None:
-    key = (kind, name)
-    options = dict(spec)
-    if isinstance(origin, dict):
-        for option in origin:
-            if option not in _SOURCE_KEYS:
-                context.unknown(key, option, _SOURCE_KEYS, "option")
-        options |= origin
-        origin = origin.get("path")
-    path = _compile_path(context, key, origin)
-    expected = _KINDS.get(name, "text")
-    convert = options.get("convert", expected)
-    allowed = {"text", "field", "phone"} if expected == "text" else {expected}
-    if not isinstance(convert, str) or convert not in CONVERTERS:
-        context.unknown((*key, "convert"), str(convert), CONVERTERS, "converter")
-        return None
-    if convert not in allowed:
-        context.problem((*key, "convert"), f"{name} holds {expected}, not {convert}", f"use {max(allowed)!r}")
-        return None
-    is_whole = convert in WHOLE_FIELD
-    if path is not None and is_whole and (path.component or path.repetition > 1):
-        context.problem(key, f"the converter {convert!r} reads a whole field", f'"{path.segment}-{path.field}"')
-        return None
-    if "table" in options and convert != "text":
-        context.problem((*key, "table"), f"a table gives text, and {name} is read by the converter {convert!r}")
-        return None
-    table = _compile_table(context, kind, name, options)
-    fixed = _compile_value(context, kind, name, convert, options.get("value"))
-    if path is None or (options.get("table") is not None and table is None):
-        return None
-    return Source(path, CONVERTERS[convert], is_whole, table, fixed)
-
-
-def _compile_value(context: _Context, kind: str, name: str, convert: str, value: Any) -> Any:
-    """Return the fixed value of a source as its field holds it; None when there is none, or none that can be."""
-    key = (kind, name, "value")
-    if value is None:
-        return None
-    if not isinstance(value, str):
-        context.problem(key, "expected text")
-        return None
-    words = _VOCABULARY.get((kind, name))
-    if words and value not in words:
-        context.problem(key, f"{name} cannot be that value", "one of: " + ", ".join(sorted(words)))
-    try:
-        return CONVERTERS[convert](value, DEFAULT)
-    except ValueError as error:
-        context.problem(key, str(error))
-        return None
-
-
-def _compile_path(context: _Context, key: tuple[str, str], origin: Any) -> Path | None:
-    if not isinstance(origin, str):
-        context.problem(key, "expected a path", 'for example "PID-18.1"')
-        return None
-    try:
-        return parse_path(origin)
-    except ValueError as error:
-        context.problem(key, str(error))
-        return None
-
-
-def _compile_table(context: _Context, kind: str, name: str, options: dict[str, Any]) -> Table | None:
-    table_name = options.get("table")
-    words = _VOCABULARY.get((kind, name))
-    if table_name is None:
-        return Table("(standard)", {word: word for word in words}, None) if words and "value" not in options else None
-    table = context.tables.get(table_name) if isinstance(table_name, str) else None
-    if table is None:
-        context.problem((kind, name, "table"), "no such table", f"add [tables.{table_name}]")
-        return None
-    for code, value in [*table.codes.items(), ("*", table.default)]:
-        if words and value is not None and value not in words:
-            at = ("tables", table.name, code)
-            context.problem(at, f"{name} cannot be that value", "one of: " + ", ".join(sorted(words)))
-    return table
-
-
-def _compile_events(
-    context: _Context, specs: dict[str, RecordSpec]
-) -> dict[tuple[str, str], tuple[tuple[RecordSpec, bool], ...]]:
-    events: dict[tuple[str, str], tuple[tuple[RecordSpec, bool], ...]] = {}
+def _compile_events(context: Context, specs: list[RecordSpec]) -> Events:
+    events: Events = {}
     table = context.file.data.get("events")
     if not isinstance(table, dict) or not table:
         context.problem(("events",), "expected at least one event", '[events] then "ADT^A04" = ["patient", "account"]')
         return events
-    for event, kinds in table.items():
-        path = ("events", event)
-        parts = event.split("^")
-        if len(parts) != 2 or not all(map(_is_code, parts)):  # noqa: PLR2004
+    built = _Built(context)
+    reached: set[str] = set()
+    defined = {kind for kind in KINDS if context.file.data.get(kind, False) is not False}
+    told = misspelt(context.file.data, TOP_KEYS)
+    for name, kinds in table.items():
+        path = ("events", name)
+        event = parse_event(name)
+        if kinds is False:
+            continue
+        if event is None:
             context.problem(path, "not a message type and event", '"DFT^P03"')
             continue
-        if not isinstance(kinds, list) or not kinds:
+        if not isinstance(kinds, list):
             context.problem(path, "expected a list of records", '["patient", "account"]')
             continue
         named = {str(kind).removesuffix("?"): str(kind).endswith("?") for kind in kinds}
-        for kind in named.keys() - specs.keys():
-            context.unknown(path, kind, specs, "record")
-        if not named.keys().isdisjoint(_EACH) and "account" not in named:
-            context.problem(path, "entry, guarantor and coverage belong to an account", 'add "account"')
-        events[parts[0], parts[1]] = tuple((specs[kind], named[kind]) for kind in specs if kind in named)
-    for kind in specs:
-        if not any(spec.kind == kind for row in events.values() for spec, _ in row):
-            context.problem((kind,), "no event makes this record", "name it under [events], or remove it")
+        meant = misspelt(named, KINDS)
+        for kind in named:
+            if kind not in defined and kind not in told:
+                known = f"add [{kind}]" if kind in KINDS else nearest(kind, KINDS)
+                context.problem(
+                    (*path, kind), "unknown record" if kind not in KINDS else "this record is not defined", known
+                )
+        reached |= named.keys() | meant
+        if not OF_AN_ACCOUNT.isdisjoint(named) and "account" not in named.keys() | meant:
+            what = "entry, guarantor, coverage, balance and signals belong to an account"
+            context.problem(path, what, 'add "account"')
+        made = ((built.for_event(event, spec), named[spec.kind]) for spec in specs if spec.kind in named)
+        events[event] = tuple((spec, optional) for spec, optional in made if spec is not None)
+    for kind in sorted(defined - reached, key=KINDS.index):
+        context.problem((kind,), "no event makes this record", "name it under [events], or remove it")
     return events
 
 
-def _is_code(text: object) -> bool:
-    """Return whether this can be a segment's name, a message type or an event: three capitals or digits."""
-    return isinstance(text, str) and len(text) == _CODE_LENGTH and text.isalnum() and text.upper() == text
+class _Built:
+    """Records as each event makes them: only the sources that hold for it, with their generated functions."""
 
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._built: dict[tuple[int, tuple[int, ...]], RecordSpec] = {}
 
-def _keeps(specs: Iterable[RecordSpec]) -> dict[str, tuple[int, ...]]:
-    named: dict[str, set[int]] = {}
-    for spec in specs:
+    def for_event(self, event: Event, spec: RecordSpec) -> RecordSpec | None:
+        """Return the record as an event makes it; None when its conditions say that this event makes none."""
+        if spec.events is not None and event not in spec.events:
+            return None
+        fields: list[Field] = []
         for field in spec.fields:
-            for source in field.sources:
-                named.setdefault(source.path.segment, set()).add(source.path.field)
+            sources = tuple(source for source in field.sources if source.events is None or event in source.events)
+            if sources:
+                fields.append(field if len(sources) == len(field.sources) else field._replace(sources=sources))
+            elif field.required:
+                at = tuple(field.key.split("."))
+                hint = "add a source without events, or this event to one of them"
+                self._context.problem(at, f"nothing says it for {'^'.join(event)}", hint)
+        key = id(spec), tuple(id(source) for field in fields for source in field.sources)
+        if key not in self._built:
+            made = spec._replace(fields=tuple(fields))
+            self._built[key] = made._replace(quick=generate_quick(made), readers=_readers(made))
+        return self._built[key]
+
+
+def _read_by(spec: RecordSpec) -> Iterator[tuple[KeyPath, tuple[str, int]]]:
+    """Yield each segment and field that a record reads, with the key that names it."""
+    for condition in spec.when:
+        path = condition.reading.path
+        yield (spec.kind, "when"), (path.segment, path.field)
+    for field in spec.fields:
+        for source in field.sources:
+            paths = [condition.reading.path for condition in source.when]
+            paths += [] if source.is_constant else [source.path]
+            yield from ((source.key, (path.segment, path.field)) for path in paths)
+
+
+def _readers(spec: RecordSpec) -> Readers:
+    found: dict[tuple[str, int], set[int]] = {}
+    for at, field in [(-1, None), *enumerate(spec.fields)]:
+        alone = spec._replace(fields=()) if field is None else spec._replace(when=(), fields=(field,))
+        for _, read in _read_by(alone):
+            found.setdefault(read, set()).add(at)
+    return {read: tuple(places) for read, places in found.items()}
+
+
+def _keeps(events: Events) -> dict[str, tuple[int, ...]]:
+    named: dict[str, set[int]] = {}
+    for row in events.values():
+        for spec, _ in row:
+            for _, (segment, number) in _read_by(spec):
+                named.setdefault(segment, set()).add(number)
     return {segment: tuple(sorted(numbers)) for segment, numbers in named.items()}
+
+
+def _named_at(file: MappingFile, specs: list[RecordSpec]) -> dict[tuple[str, int], tuple[str, Place]]:
+    found: dict[tuple[str, int], tuple[str, Place]] = {}
+    for spec in specs:
+        for key, at in _read_by(spec):
+            if at not in found:
+                found[at] = key_text(key), file.place(key)
+    return found

@@ -1,126 +1,278 @@
 """The fields of a record -> a Python function that makes it: the hot path, a quarter of the time of the careful way.
 
-The function is generated as text, as the standard library does for named tuples and dataclasses. It holds for messages
-with the standard's delimiters and neither escapes nor nulls (``apply.is_usual``); each HL7 field is split once. No text
+The function is generated as text, as the standard library does for named tuples and dataclasses. It holds for fields
+with the standard's delimiters and neither escapes nor nulls (``unusual``); each of them is split once. No text
 of a mapping file gets into the code: only numbers do, all else is bound by name.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import datetime as dt
+import re
+from collections.abc import Callable
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any, Final
 
-from hl7bridge.mapping.convert import convert_field, convert_phone, convert_text
-from hl7bridge.mapping.records import Record
-from hl7bridge.mapping.spec import Field, Quick, Source
+from hl7bridge.mapping.convert import (
+    Converter,
+    convert_date,
+    convert_field,
+    convert_money,
+    convert_number,
+    convert_phone,
+    convert_text,
+)
+from hl7bridge.mapping.spec import Condition, Field, Held, Quick, Reading, RecordSpec, Source
 from hl7bridge.message.delimiters import DEFAULT
+from hl7bridge.message.path import Path
+from hl7bridge.money import ZERO
+
+_DOLLARS: Final = re.compile(r"(\d{1,13}\.\d\d)(?:&(?:USD)?)?\Z", re.ASCII)
+_Items = list[tuple[Field, Source]]
+_NEVER_FAIL: Final = frozenset({convert_text, convert_field, convert_phone})
 
 
-def generate_quick(record_type: type[Record], each: str | None, fields: tuple[Field, ...]) -> Quick:
+def generate_quick(spec: RecordSpec) -> Quick:
     """Return the function that makes a record from ``message.fields`` and the row of its own segment, if it has one.
 
     It returns None when a required value is missing or a code is not in its table, and lets a converter's ValueError
-    through; then ``apply`` goes the careful way, which says what is wrong.
+    through; then ``apply`` goes the careful way, which says what is wrong. It returns () for no record.
     """
-    bound: dict[str, Any] = {"make": record_type, "standard": DEFAULT}
-    lines = ["def quick(fields, row):"]
-    names = [f"v{position}" for position in range(len(record_type._fields))]
-    lines.append(f"    {' = '.join(names)} = None")
-    single = [(field, field.sources[0]) for field in fields if len(field.sources) == 1]
-    by_segment: dict[tuple[str, int], dict[int, list[tuple[Field, Source]]]] = {}
-    for field, source in single:
-        at = source.path.segment, source.path.occurrence
-        by_segment.setdefault(at, {}).setdefault(source.path.field, []).append((field, source))
-    for (segment, occurrence), numbers in by_segment.items():
-        lines += _open_segment(segment, occurrence, each, bound)
-        for number in sorted(numbers):
-            lines += _take_field(number, numbers[number], bound)
-    for field in fields:
-        if len(field.sources) > 1:
-            for source in field.sources:
-                lines.append(f"    if v{field.position} is None:")
-                lines += _indent(_open_segment(source.path.segment, source.path.occurrence, each, bound))
-                lines += _indent(_take_field(source.path.field, [(field, source)], bound))
-    lines += [f"    if v{field.position} is None: return None" for field in fields if field.required]
-    lines.append(f"    return make({', '.join(names)})")
-    exec(compile("\n".join(lines), "<mapping>", "exec"), bound)  # noqa: S102  (see the first lines of this file)
-    quick: Quick = bound["quick"]
-    return quick
+    return _Code(spec).compiled()
 
 
-def _open_segment(segment: str, occurrence: int, each: str | None, bound: dict[str, Any]) -> list[str]:
-    if segment == each:
-        return ["    r = row", "    n = len(r)"]
-    name = _bind(bound, segment)
-    return [
-        f"    rows = fields({name})",
-        f"    r = rows[{occurrence - 1}] if len(rows) >= {occurrence} else ()",
-        "    n = len(r)",
-    ]
+class _Code:
+    """The lines of one function's body, and what is bound in it by name. Every method returns lines to be indented."""
 
+    def __init__(self, spec: RecordSpec) -> None:
+        self._each = spec.each
+        # What a named tuple does when it is called, without reading its arguments one by one first.
+        is_record = isinstance(spec.make, type)
+        self._bound: dict[str, Any] = {"make": spec.make, "new": tuple.__new__, "standard": DEFAULT}
+        self._met: dict[Condition, str] = {}  # each condition is looked at once
+        values = [f"v{position}" for position in range(spec.size)]
+        self.lines = [f"{' = '.join(values)} = None"]
+        if spec.when:
+            guard = self._conditions(spec.when)
+            self.lines.append(f"if not ({guard}): return ()")
+        self._single([(field, field.sources[0]) for field in spec.fields if len(field.sources) == 1])
+        for field in spec.fields:
+            if len(field.sources) > 1:
+                self._several(field)
+        self.lines += [f"if v{field.position} is None: return None" for field in spec.fields if field.required]
+        if spec.needs_any:
+            nothing = " and ".join(f"v{position} is None" for position in spec.needs_any)
+            self.lines.append(f"if {nothing}: return ()")
+        listed = ", ".join(values)
+        self.lines.append(f"return new(make, ({listed},))" if is_record else f"return make({listed})")
 
-def _take_field(number: int, items: list[tuple[Field, Source]], bound: dict[str, Any]) -> list[str]:
-    lines = [f"    if n > {number} and r[{number}]:", f"        t = r[{number}]"]
-    lines += [
-        f"        v{field.position} = {'t' if source.convert is convert_field else _converted(source, 't', bound)}"
-        for field, source in items
-        if source.is_whole
-    ]
-    divided = [(field, source) for field, source in items if not source.is_whole]
-    by_repetition: dict[int, list[tuple[Field, Source]]] = {}
-    for field, source in divided:
-        by_repetition.setdefault(source.path.repetition, []).append((field, source))
-    for repetition, those in by_repetition.items():
-        if repetition == 1:
-            lines.append("        p = (t.split('~', 1)[0] if '~' in t else t).split('^')")
-        else:
-            lines.append("        q = t.split('~')")
-            lines.append(f"        p = q[{repetition - 1}].split('^') if len(q) >= {repetition} else ()")
-        lines.append("        k = len(p)")
-        for field, source in those:
-            lines += _take_component(field, source, bound)
-    return lines
+    def compiled(self) -> Quick:
+        """Return the function."""
+        text = "\n".join(["def quick(fields, row):", *_indent(self.lines)])
+        exec(compile(text, "<mapping>", "exec"), self._bound)  # noqa: S102  (see the first lines of this file)
+        quick: Quick = self._bound["quick"]
+        return quick
 
+    def _single(self, items: _Items) -> None:
+        """Read the fields that have one source, each HL7 field once for all of them."""
+        by_segment: dict[tuple[str, int], dict[int, _Items]] = {}
+        guards = {id(source): self._conditions(source.when) for _, source in items}
+        for field, source in items:
+            if source.is_constant:
+                self.lines += _under(guards[id(source)], [f"v{field.position} = {self._bind(source.value)}"])
+            else:
+                at = source.path.segment, source.path.occurrence
+                by_segment.setdefault(at, {}).setdefault(source.path.field, []).append((field, source))
+        for (segment, occurrence), numbers in by_segment.items():
+            self.lines += self._open(segment, occurrence)
+            for number in sorted(numbers):
+                self.lines += self._take(number, numbers[number], guards)
 
-def _take_component(field: Field, source: Source, bound: dict[str, Any]) -> list[str]:
-    path = source.path
-    index = (path.component or 1) - 1
-    lines = [f"        if k > {index} and p[{index}]:"]
-    text = f"p[{index}]"
-    if path.subcomponent:
-        lines.append(f"            s = {text}.split('&')")
-        lines.append(f"            s = s[{path.subcomponent - 1}] if len(s) >= {path.subcomponent} else ''")
-        lines.append("            if s:")
+    def _several(self, field: Field) -> None:
+        """Read a field's sources in order, until one says something."""
+        guards = {id(source): self._conditions(source.when) for source in field.sources}
+        for source in field.sources:
+            if source.is_constant:
+                lines = [f"v{field.position} = {self._bind(source.value)}"]
+            else:
+                lines = self._open(source.path.segment, source.path.occurrence)
+                lines += self._take(source.path.field, [(field, source)], {})
+            guard = guards[id(source)]
+            self.lines += _under(f"v{field.position} is None{f' and {guard}' if guard else ''}", lines)
+
+    def _conditions(self, conditions: tuple[Condition, ...]) -> str:
+        """Return the expression that all of them hold; what it reads is read before, once."""
+        for condition in conditions:
+            if condition not in self._met:
+                name = self._met[condition] = f"w{len(self._met)}"
+                self.lines += self._held_text(condition.reading)
+                self.lines.append(f"{name} = {self._test(condition)}")
+        return " and ".join(self._met[condition] for condition in conditions)
+
+    def _held_text(self, reading: Reading) -> list[str]:
+        """Set h to the text that a condition looks at."""
+        path = reading.path
+        lines = [f"t = r[{path.field}]", *self._choose(path.repetition, reading.where)]
+        lines += _part(path, lambda text: [f"h = {text}.strip()"])
+        return [*self._open(path.segment, path.occurrence), "h = ''", *_under(_holds(path.field), lines)]
+
+    def _test(self, condition: Condition) -> str:
+        if condition.op in {"present", "absent"}:
+            return "h != ''" if condition.op == "present" else "h == ''"
+        words = self._bind(condition.words)
+        if condition.op == "starts_with":
+            return f"h.startswith({words})"
+        return f"h in {words}" if condition.op == "in" else f"h not in {words}"
+
+    def _open(self, segment: str, occurrence: int) -> list[str]:
+        """Set r to the row of a segment and n to its length."""
+        if segment == self._each:
+            return ["r = row", "n = len(r)"]
         return [
-            *lines,
-            f"                v{field.position} = {_converted(source, 's', bound)}",
-            *_refuse(field, source, 16),
+            f"rows = fields({self._bind(segment)})",
+            f"r = rows[{occurrence - 1}] if len(rows) >= {occurrence} else ()",
+            "n = len(r)",
         ]
-    return [*lines, f"            v{field.position} = {_converted(source, text, bound)}", *_refuse(field, source, 12)]
+
+    def _take(self, number: int, items: _Items, guards: dict[int, str]) -> list[str]:
+        """Read one HL7 field for every item that it is a source of."""
+        lines = [f"t = r[{number}]"]
+        by_choice: dict[tuple[int, tuple[Held, ...]], _Items] = {}
+        for field, source in items:
+            if source.is_whole and not source.reading.where and source.path.repetition == 1:
+                lines += _under(guards.get(id(source), ""), self._assign(field, source, "t"))
+            else:
+                choice = source.path.repetition, source.reading.where
+                by_choice.setdefault(choice, []).append((field, source))
+        for (repetition, where), those in by_choice.items():
+            if repetition == 1 and not where and not any(source.path.component > 1 for _, source in those):
+                lines += self._take_first(those, guards)
+                continue
+            lines += self._choose(repetition, where)
+            for field, source in those:
+                lines += _under(guards.get(id(source), ""), self._take_part(field, source))
+        return _under(_holds(number), lines)
+
+    def _take_first(self, items: _Items, guards: dict[int, str]) -> list[str]:
+        """Read the first component of the first repetition, which is all that most fields have, without dividing it."""
+        lines = []
+        for field, source in items:
+            at = source.path.subcomponent
+            taken = self._assign(field, source, "s" if at else "f")
+            if at:
+                taken = [f"s = {_sub('f', at)}", *_under("s", taken)]
+            lines += _under(guards.get(id(source), ""), taken)
+        head = ["f = t.split('~', 1)[0] if '~' in t else t", "if '^' in f: f = f.split('^', 1)[0]"]
+        return [*head, *_under("f", lines)]
+
+    def _choose(self, repetition: int, where: tuple[Held, ...]) -> list[str]:
+        """Set q to the repetition that is meant, p to its components and k to their number."""
+        if where:
+            tests = [
+                f"len(p) >= {held.component} and {_sub(f'p[{held.component - 1}]', held.subcomponent)}.strip()"
+                f" == {self._bind(held.text)}"
+                for held in where
+            ]
+            return [
+                "for q in t.split('~'):",
+                "    p = q.split('^')",
+                f"    if {' and '.join(tests)}: break",
+                "else:",
+                "    q, p = '', ()",
+                "k = len(p)",
+            ]
+        if repetition == 1:
+            lines = ["q = t.split('~', 1)[0] if '~' in t else t"]
+        else:
+            lines = ["q = t.split('~')", f"q = q[{repetition - 1}] if len(q) >= {repetition} else ''"]
+        return [*lines, "p = q.split('^')", "k = len(p)"]
+
+    def _take_part(self, field: Field, source: Source) -> list[str]:
+        if source.is_whole:
+            return _under("q", self._assign(field, source, "q"))
+        return _part(source.path, lambda text: self._assign(field, source, text))
+
+    def _assign(self, field: Field, source: Source, text: str) -> list[str]:
+        name = f"v{field.position}"
+        lines = [f"{name} = {self._converted(source, text)}"]
+        if source.value is None and field.ignore_invalid and source.convert not in _NEVER_FAIL:
+            lines = ["try:", *_indent(lines), "except ValueError:", "    pass"]
+        # A code that its only table does not have is for the careful way to judge.
+        is_strict = source.table is not None and source.value is None and source.table.default is None
+        if is_strict and len(field.sources) == 1 and not field.ignore_invalid:
+            lines.append(f"if {name} is None: return None")
+        return lines
+
+    def _converted(self, source: Source, text: str) -> str:
+        if source.value is not None:
+            return self._bind(source.value)
+        if source.convert is convert_field:
+            return text
+        plain = f"{text}.strip()"
+        value = plain
+        if source.convert in _STANDARD:
+            value = f"{self._bind(_STANDARD[source.convert])}({text})"
+        elif source.convert is not convert_text:
+            value = f"{self._bind(source.convert)}({text}, standard)"
+        if source.table is not None:
+            return f"{self._bind(source.table.codes)}.get({value}, {self._bind(source.table.default)})"
+        return f"{value} or None" if source.convert in {convert_text, convert_phone} else value
+
+    def _bind(self, value: Any) -> str:
+        name = f"b{len(self._bound)}"
+        self._bound[name] = value
+        return name
 
 
-def _refuse(field: Field, source: Source, indent: int) -> list[str]:
-    """A code that its only table does not have is for the careful way to judge."""
-    if source.table is None or source.value is not None or source.table.default is not None or len(field.sources) > 1:
-        return []
-    return [f"{' ' * indent}if v{field.position} is None: return None"]
+@lru_cache(maxsize=16384)  # a text alone is found in half the time of a text with delimiters
+def _standard_date(text: str) -> dt.date:
+    return convert_date.__wrapped__(text, DEFAULT)
 
 
-def _converted(source: Source, text: str, bound: dict[str, Any]) -> str:
-    if source.value is not None:
-        return _bind(bound, source.value)
-    plain = f"{text}.strip()"
-    value = plain if source.convert is convert_text else f"{_bind(bound, source.convert)}({text}, standard)"
-    if source.table is not None:
-        return f"{_bind(bound, source.table.codes)}.get({value}, {_bind(bound, source.table.default)})"
-    if source.convert is convert_text:
-        return f"{plain} or None"
-    return f"{value} or None" if source.convert is convert_phone else value
+@lru_cache(maxsize=1024)  # quantities: few
+def _standard_number(text: str) -> Decimal:
+    return convert_number(text, DEFAULT)
 
 
-def _bind(bound: dict[str, Any], value: Any) -> str:
-    name = f"b{len(bound)}"
-    bound[name] = value
-    return name
+def _standard_money(text: str) -> Decimal:
+    """Read 150.00 and 150.00&USD at once; all else as the converter does."""
+    found = _DOLLARS.match(text)
+    return Decimal(found[1]) or ZERO if found else convert_money(text, DEFAULT)
+
+
+# What these converters are for the standard's delimiters.
+_STANDARD: Final[dict[Converter, Callable[[str], Any]]] = {
+    convert_date: _standard_date,
+    convert_number: _standard_number,
+    convert_money: _standard_money,
+}
+
+
+def _holds(number: int) -> str:
+    return f"n > {number} and r[{number}]"
+
+
+def _part(path: Path, use: Callable[[str], list[str]]) -> list[str]:
+    """Return what uses a component's or subcomponent's text, when there is one."""
+    index = (path.component or 1) - 1
+    lines = use("s") if path.subcomponent else use(f"p[{index}]")
+    if path.subcomponent:
+        at = path.subcomponent
+        lines = [f"s = p[{index}].split('&')", f"s = s[{at - 1}] if len(s) >= {at} else ''", *_under("s", lines)]
+    return _under(f"k > {index} and p[{index}]", lines)
+
+
+def _sub(text: str, subcomponent: int) -> str:
+    """Return the expression of a subcomponent's text; one that is not there holds nothing."""
+    if subcomponent == 1:
+        return f"{text}.split('&', 1)[0]"
+    return f"''.join({text}.split('&')[{subcomponent - 1}:{subcomponent}])"
+
+
+def _under(guard: str, lines: list[str]) -> list[str]:
+    """Return lines under a condition, or as they are when there is none."""
+    return [f"if {guard}:", *_indent(lines)] if guard else lines
 
 
 def _indent(lines: list[str]) -> list[str]:

@@ -46,6 +46,7 @@ class Patient(NamedTuple):
     died_on: Day = None
     pid_3: Text = None  # whole fields, echoed in outbound messages
     pid_5: Text = None
+    deleted: Flag = None  # the sender deleted the person: a tombstone, nothing is erased
 
 
 class Guarantor(NamedTuple):
@@ -98,6 +99,9 @@ class Account(NamedTuple):
     pid_18: Text = None  # whole fields, echoed in outbound messages
     pv1_19: Text = None
     pv1_50: Text = None
+    authority: Text = None  # who assigned the number: PID-18.4
+    visit_number: Text = None
+    alternate_visit_number: Text = None
 
 
 class Entry(NamedTuple):
@@ -115,7 +119,48 @@ class Entry(NamedTuple):
     quantity: Decimal | None = None
 
 
-Record = Patient | Guarantor | Coverage | Account | Entry
+class Balance(NamedTuple):
+    """What the sender says that the account, or only the visit, stands at (PV1-46 to 49): an assertion, no entry."""
+
+    level: str | None = None  # account or visit: PV1-51, table 0326
+    balance: Decimal | None = None
+    charges: Decimal | None = None
+    adjustments: Decimal | None = None
+    payments: Decimal | None = None
+
+
+class Identity(NamedTuple):
+    """One group {PID, MRG, PV1} of an event that changes identities; which change it is, the trigger event says.
+
+    The plain fields are the target, which stays; ``prior_`` is the source. Source: HL7 v2.5.1 section 3.6.2.
+    """
+
+    facility: str | None = None
+    patient_number: str | None = None
+    patient_authority: str | None = None
+    account_number: str | None = None
+    visit_number: str | None = None
+    alternate_visit_number: str | None = None
+    prior_patient_number: str | None = None
+    prior_patient_authority: str | None = None
+    prior_account_number: str | None = None
+    prior_visit_number: str | None = None
+    prior_alternate_visit_number: str | None = None
+    prior_patient_id: str | None = None  # MRG-4, for patient_id
+    patient_id: str | None = None  # PID-2
+    account_authority: str | None = None
+    prior_account_authority: str | None = None
+
+
+class Signal(NamedTuple):
+    """A fact that HL7 has no field for, of the vocabulary in ``mapping.signal_names``."""
+
+    name: str
+    value: str
+    path: str  # where it was read, with the segment's number: FT1[2]-7.1
+
+
+Record = Patient | Guarantor | Coverage | Account | Entry | Balance | Identity
 
 RECORD_TYPES: Final[dict[str, type[Record]]] = {
     "patient": Patient,
@@ -123,6 +168,8 @@ RECORD_TYPES: Final[dict[str, type[Record]]] = {
     "coverage": Coverage,
     "account": Account,
     "entry": Entry,
+    "balance": Balance,
+    "identity": Identity,
 }
 
 
@@ -134,3 +181,7 @@ class Records(NamedTuple):
     guarantors: tuple[Guarantor, ...]
     coverages: tuple[Coverage, ...]
     entries: tuple[Entry, ...]
+    balance: Balance | None = None
+    signals: tuple[Signal, ...] = ()
+    identities: tuple[Identity, ...] = ()
+    others: tuple[Records, ...] = ()  # of the further accounts of a message that ends several: BAR^P02, BAR^P06

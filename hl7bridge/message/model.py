@@ -114,19 +114,18 @@ class Message:
 
     def _part(self, text: str, path: Path) -> str | Empty:
         _, component, repetition, _, subcomponent, _, _ = self.delimiters
-        for separator, number in (
+        for sign, number in (
             (repetition, path.repetition),
             (component, path.component),
             (subcomponent, path.subcomponent),
         ):
-            if text == _NULL_TEXT:
-                return NULL
-            if not number:
-                continue
-            parts = text.split(separator) if separator else [text]
-            if number > len(parts):
-                return ABSENT
-            text = parts[number - 1]
+            if number > 1 or (number and sign and sign in text):
+                if text == _NULL_TEXT:
+                    return NULL
+                parts = text.split(sign) if sign else [text]
+                if number > len(parts):
+                    return ABSENT
+                text = parts[number - 1]
         if text == _NULL_TEXT:
             return NULL
         return unescape(text, self.delimiters) if text else ABSENT

@@ -19,6 +19,7 @@ _INVENTED: Final = Addressed(
     pv1_19="V889912^^^HOSP^VN",
     pv1_50="A77^^^HOSP^VN",
     patient_class="O",
+    account_number="5027440",
 )
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Protocol
 
 import hl7
@@ -18,7 +19,7 @@ MESSAGE_KIND: Final = "DFT^P03"
 UNKNOWN_CLASS: Final = "U"  # table 0004, "unknown": PV1-2 is required
 _WITH_STRUCTURE: Final = ("2.5", "2.5.1")  # versions with MSH-9.3 and FT1-30
 # What would break the framing if it stood in a field that is echoed as it arrived.
-_ECHOED: Final = str.maketrans({"\r": "\\X0D\\", "\n": "\\X0A\\", "\x0b": "\\X0B\\", "\x1c": "\\X1C\\"})
+ECHOED: Final = str.maketrans({"\r": "\\X0D\\", "\n": "\\X0A\\", "\x0b": "\\X0B\\", "\x1c": "\\X1C\\"})
 _TEXTS: Final = {
     PaymentKind.PAYMENT: "Agency payment",
     PaymentKind.ADJUSTMENT: "Agency adjustment",
@@ -31,6 +32,10 @@ class _Codes(Protocol):
     def payment(self) -> str: ...
     @property
     def adjustment(self) -> str: ...
+    @property
+    def payment_by_agency(self) -> Mapping[str, str]: ...
+    @property
+    def adjustment_by_agency(self) -> Mapping[str, str]: ...
 
 
 class _Settings(Protocol):
@@ -57,6 +62,8 @@ class _Settings(Protocol):
     @property
     def reversal(self) -> str: ...
     @property
+    def pid_2(self) -> str: ...
+    @property
     def codes(self) -> _Codes: ...
 
 
@@ -65,7 +72,8 @@ class DestinationForm:
     """How one EHR wants its payments: header fields, signs, codes.
 
     MSH-3 to MSH-6 may have components (``NAME^1.2.3^ISO``). A sign is ``positive`` or ``negative``; ``reversal`` is
-    ``negative`` (PY of the opposite sign) or ``credit`` (CD). A code may bring its own text: ``CODE^Text``.
+    ``negative`` (PY of the opposite sign) or ``credit`` (CD). A code may bring its own text: ``CODE^Text``; the
+    mappings by agency go before the code for all. ``pid_2`` is ``empty`` or ``account``.
     """
 
     name: str
@@ -80,6 +88,9 @@ class DestinationForm:
     reversal: str = "negative"
     payment_code: str = "AGYPAY"
     adjustment_code: str = "AGYADJ"
+    pid_2: str = "empty"
+    payment_by_agency: Mapping[str, str] = field(default_factory=dict)
+    adjustment_by_agency: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, settings: _Settings) -> DestinationForm:
@@ -97,13 +108,16 @@ class DestinationForm:
             settings.reversal,
             settings.codes.payment,
             settings.codes.adjustment,
+            settings.pid_2,
+            settings.codes.payment_by_agency,
+            settings.codes.adjustment_by_agency,
         )
 
 
 class Addressed(NamedTuple):
     """Whose account a payment posts to: whole fields as they arrived, in standard delimiters, escapes kept.
 
-    ``patient_class`` is plain text; "" is unknown, and an absent field is "".
+    ``patient_class`` and ``account_number`` are plain text; "" is unknown, and an absent field is "".
     """
 
     pid_3: str
@@ -112,6 +126,7 @@ class Addressed(NamedTuple):
     pv1_19: str
     pv1_50: str
     patient_class: str
+    account_number: str
 
 
 class Identifiers(NamedTuple):
@@ -139,7 +154,7 @@ def build_payment_message(
     stamp = at.astimezone(dt.UTC).strftime("%Y%m%d%H%M%S+0000")
     segments = [
         _segment("EVN", {1: "P03", 2: stamp}),
-        _segment("PID", {1: "1", 3: _echo(addressed.pid_3), 5: _echo(addressed.pid_5), 18: _echo(addressed.pid_18)}),
+        _segment("PID", _patient(form, addressed)),
         _segment("PV1", _visit(addressed)),
         _segment("FT1", _transaction(form, payment, identifiers, posted_on)),
     ]
@@ -169,6 +184,11 @@ def _header(form: DestinationForm, control_id: str, stamp: str, *, is_ascii: boo
     if not is_ascii:
         fields[18] = "UNICODE UTF-8"
     return _segment("MSH", fields)
+
+
+def _patient(form: DestinationForm, addressed: Addressed) -> dict[int, str]:
+    account = escape(addressed.account_number) if form.pid_2 == "account" else ""
+    return {1: "1", 2: account, 3: _echo(addressed.pid_3), 5: _echo(addressed.pid_5), 18: _echo(addressed.pid_18)}
 
 
 def _visit(addressed: Addressed) -> dict[int, str]:
@@ -206,18 +226,19 @@ def _transaction(
 
 def _posting(form: DestinationForm, payment: Payment) -> tuple[str, str, str]:
     """Return FT1-6, the signed amount's text and the code: HL7 has no rule for signs, so the destination does."""
+    paid = form.payment_by_agency.get(payment.agency, form.payment_code)
     if payment.kind is PaymentKind.ADJUSTMENT:
         is_negative = form.adjustment_sign == "negative"
-        kind, code = "AJ", form.adjustment_code
+        kind, code = "AJ", form.adjustment_by_agency.get(payment.agency, form.adjustment_code)
     elif payment.kind is PaymentKind.PAYMENT:
         is_negative = form.payment_sign == "negative"
-        kind, code = "PY", form.payment_code
+        kind, code = "PY", paid
     elif form.reversal == "credit":
         is_negative = False  # the type alone tells the direction
-        kind, code = "CD", form.payment_code
+        kind, code = "CD", paid
     else:
         is_negative = form.payment_sign != "negative"
-        kind, code = "PY", form.payment_code
+        kind, code = "PY", paid
     return kind, money_text(-payment.amount if is_negative else payment.amount), code
 
 
@@ -226,4 +247,4 @@ def _escape_components(text: str) -> str:
 
 
 def _echo(text: str) -> str:
-    return text.translate(_ECHOED)
+    return text.translate(ECHOED)

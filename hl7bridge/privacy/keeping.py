@@ -95,12 +95,12 @@ def kept_text(message: Message, pickers: Pickers | None) -> str:
             continue
         seen[name] = at + 1
         row = pick(rows[at] + _PADDING)
-        if name == "FT1" and len(row) > _FT1_CODE and not _is_payment(row[_FT1_KIND], message.delimiters.component):
+        if name == "FT1" and len(row) > _FT1_CODE and not is_payment(row[_FT1_KIND], message.delimiters.component):
             row = (*row[:_FT1_CODE], "", *row[_FT1_CODE + 1 :])
         kept.append(mark.join(row).rstrip(mark))
     return "\r".join(kept)
 
 
-def _is_payment(kind: str, component: str) -> bool:
+def is_payment(kind: str, component: str) -> bool:
     """Return whether FT1-6 says that FT1-7 is no procedure."""
     return kind.partition(component)[0].strip().upper() in _PAYMENT_KINDS

@@ -59,6 +59,8 @@ def _account_holds(account: AccountState) -> Iterable[Hold]:
 def _people_holds(patient: Patient | None, guarantors: Iterable[Guarantor]) -> Iterable[Hold]:
     if patient is not None and (patient.deceased is True or patient.died_on is not None):
         yield Hold("deceased", "PID-30", "the patient has died")
+    if patient is not None and patient.deleted is True:
+        yield Hold("patient_deleted", "ADT^A29", "the sender has deleted the patient")
     for guarantor in guarantors:
         if guarantor.deceased is True:
             yield Hold("deceased", "GT1-24/25", "a guarantor has died")

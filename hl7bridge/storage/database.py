@@ -102,15 +102,16 @@ class Store:
         """Undo what the block wrote when it raises, and nothing else of the transaction."""
         if not self.connection.in_transaction:  # there it would be a transaction of its own, and commit
             raise StoreError(f"{self.path}: there is no transaction")
-        self.execute("SAVEPOINT one")
+        run = self._one.execute
+        run("SAVEPOINT one")
         try:
             yield
         except BaseException:
             if self.connection.in_transaction:
-                self.execute("ROLLBACK TO one")
-                self.execute("RELEASE one")
+                run("ROLLBACK TO one")
+                run("RELEASE one")
             raise
-        self.execute("RELEASE one")
+        run("RELEASE one")
 
     def close(self) -> None:
         """Close the connection; a transaction that is open is undone."""
@@ -176,6 +177,22 @@ def open_store(path: Path, key: bytes, *, create: bool = False) -> Store:
             raise StoreError(f"{path}: there is no store here; 'hl7bridge init' or 'hl7bridge serve' makes one")
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.touch(mode=0o600)
+    store = _connect(path, key)
+    try:
+        if _migrate(store):
+            # A connection that altered tables compiles every statement anew for the rest of its life.
+            store.close()
+            store = _connect(path, key)
+    except StoreError:
+        store.close()
+        raise
+    except driver.DatabaseError as error:
+        store.close()
+        raise StoreError(f"{path}: cannot open the store: {error}") from error
+    return store
+
+
+def _connect(path: Path, key: bytes) -> Store:
     try:
         # Autocommit at the driver: every transaction in this program is begun and ended in the open.
         connection = driver.connect(path, isolation_level=None, check_same_thread=False, timeout=5.0)
@@ -188,17 +205,12 @@ def open_store(path: Path, key: bytes, *, create: bool = False) -> Store:
         connection.execute("PRAGMA cipher_hmac_algorithm = HMAC_SHA256")
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         _configure(connection)
-        store = Store(connection, path)
-        _migrate(store)
-    except StoreError:
-        connection.close()
-        raise
     except driver.DatabaseError as error:
         connection.close()
         if "not a database" in str(error) or "file is encrypted" in str(error):
             raise StoreError(f"{path}: the key does not open this store; is it the key of another store?") from None
         raise StoreError(f"{path}: cannot open the store: {error}") from error
-    return store
+    return Store(connection, path)
 
 
 def _configure(connection: Any) -> None:
@@ -219,16 +231,17 @@ def _configure(connection: Any) -> None:
     connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
 
 
-def _migrate(store: Store) -> None:
-    """Bring the schema up to date; of several processes that open a new store at once, one does it."""
+def _migrate(store: Store) -> bool:
+    """Bring the schema up to date; False when it was. Of processes that open a new store at once, one does it."""
     newer = sorted({migration.name for migration in migrations.applied(store.db)} - set(NAMES))
     if newer:
         raise StoreError(f"{store.path}: this store was made by a newer hl7bridge ({newer[-1]}); upgrade to open it")
     if not migrations.pending(store.db):
-        return
+        return False
     with store.transaction():
         migrations.apply(store.db)
         store.execute("INSERT INTO meta (key, value) VALUES ('tag', ?) ON CONFLICT (key) DO NOTHING", (_new_tag(),))
+    return True
 
 
 def _new_tag() -> str:

@@ -21,7 +21,10 @@ class Disposition(StrEnum):
 
 
 class MessageRow(NamedTuple):
-    """One received block as it is stored. ``content`` has the kept fields; ``raw`` only what could not be read."""
+    """One received block as it is stored. ``content`` has the kept fields; ``raw`` only what could not be read.
+
+    ``patient_id`` is of a message that is about a person and no account.
+    """
 
     id: int
     received_at: str
@@ -40,6 +43,7 @@ class MessageRow(NamedTuple):
     content: str
     raw: bytes | None
     reply: bytes
+    patient_id: int | None = None
 
 
 class Earlier(NamedTuple):

@@ -7,10 +7,13 @@ from typing import Final
 from sqlite_utils import Database, Migrations
 
 from hl7bridge.storage.schema_initial import INITIAL
+from hl7bridge.storage.schema_meaning import MEANING
+from hl7bridge.storage.schema_visits import fill_visits
 from hl7bridge.storage.schema_wire import WIRE
 
 migrations: Final = Migrations("hl7bridge")
-NAMES: Final = ("0001_initial", "0002_wire")  # in order; a store that has others was made by a newer release
+# In order; a store that has others was made by a newer release.
+NAMES: Final = ("0001_initial", "0002_wire", "0003_meaning")
 SCHEMA_VERSION: Final = len(NAMES)
 
 
@@ -31,3 +34,11 @@ def wire(db: Database) -> None:
     """Sequence numbers of senders, messages that wait for a person, loaded files, deliveries that carry no payment."""
     for statement in statements(WIRE):
         db.execute(statement)
+
+
+@migrations(name=NAMES[2])
+def meaning(db: Database) -> None:
+    """All ids of a person or account, merges, times of fields, discrepancies, exceptions, versions of the config."""
+    for statement in statements(MEANING):
+        db.execute(statement)
+    fill_visits(db.conn)

@@ -69,7 +69,7 @@ def post_payment(
         return known
     if payment.kind is PaymentKind.REVERSAL:
         _require_paid(store, payment, account)
-    addressed = _address(store, account)
+    addressed = address_of(store, account)
     time = utc_text(now)
     cursor = store.execute(
         "INSERT INTO payments (agency, agency_payment_id, account_id, kind, amount, paid_on, status, received_at,"
@@ -157,7 +157,8 @@ def _require_paid(store: Store, payment: Payment, account: AccountState) -> None
         )
 
 
-def _address(store: Store, account: AccountState) -> Addressed:
+def address_of(store: Store, account: AccountState) -> Addressed:
+    """Return by what ids the EHR knows an account now; raises RefusedError when nothing tells whose it is."""
     patient = read_patient(store, account.patient_id)
     pid_3 = patient.pid_3 if patient else None
     if not isinstance(pid_3, str):
@@ -168,7 +169,8 @@ def _address(store: Store, account: AccountState) -> Addressed:
     pid_18 = account.pid_18 or ""
     if not (pid_18 or account.pv1_19 or account.pv1_50):
         pid_18 = escape(account.number)
-    return Addressed(pid_3, pid_5, pid_18, account.pv1_19 or "", account.pv1_50 or "", account.patient_class or "")
+    visit, alternate = account.pv1_19 or "", account.pv1_50 or ""
+    return Addressed(pid_3, pid_5, pid_18, visit, alternate, account.patient_class or "", account.number)
 
 
 def _store_tag(store: Store) -> str:

@@ -143,6 +143,25 @@ def _check_accounts(store: Store) -> _Result:
     return found, f"{counts['accounts']} accounts, {counts['entries']} entries"
 
 
+def _check_identities(store: Store) -> _Result:
+    """Each id leads to a row, and what was merged leads to what it became and has nothing left."""
+    found = _Findings()
+    for kind, target_id in store.execute(
+        "SELECT i.kind, i.target_id FROM identifiers i"
+        " LEFT JOIN patients p ON i.kind = 'patient' AND p.id = i.target_id"
+        " LEFT JOIN accounts a ON i.kind <> 'patient' AND a.id = i.target_id WHERE coalesce(p.id, a.id) IS NULL"
+    ):
+        found.note(f"an id of a {kind} leads to row {target_id}, which is not there")
+    for account_id, status, target_id in store.execute(
+        "SELECT a.id, a.status, a.merged_into FROM accounts a LEFT JOIN accounts b ON b.id = a.merged_into"
+        " WHERE (a.status = 'merged') <> (a.merged_into IS NOT NULL) OR b.status = 'merged'"
+        " OR (a.merged_into IS NOT NULL AND a.charges - a.payments - a.adjustments <> 0)"
+    ):
+        found.note(f"account id {account_id}: {status}, merged into {target_id}: not as a merge leaves it")
+    counts = store.rows("SELECT (SELECT count(*) FROM identifiers), count(*) FROM accounts WHERE status = 'merged'")[0]
+    return found, f"{counts[0]} ids, {counts[1]} merged accounts"
+
+
 def _check_counters(store: Store) -> _Result:
     """Per listener: received is the sum of all dispositions, and each is the number of rows."""
     found = _Findings()
@@ -260,6 +279,7 @@ CHECKS: Final[dict[str, Callable[[Store], _Result]]] = {
     "structure": _check_structure,
     "references": _check_references,
     "accounts": _check_accounts,
+    "identities": _check_identities,
     "messages": _check_counters,
     "placements": _check_placements,
     "payments": _check_payments,

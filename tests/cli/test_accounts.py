@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 
 import pytest
 from bridge_samples import Bridge, charges, registration
@@ -133,8 +134,8 @@ def test_the_timeline_tells_everything_in_order_of_time(bridge):
     at = [event["at"] for event in account["timeline"]]
     assert at == sorted(at)
     assert texts(account, "message") == [
-        "ADT^A04 A1 from REG|NORTHGATE: applied",
-        "DFT^P03 D1 from BILL|NORTHGATE: applied",
+        "registered, by ADT^A04 A1 from REG|NORTHGATE",
+        "charges and payments, by DFT^P03 D1 from BILL|NORTHGATE",
     ]
     assert texts(account, "signal")[0].startswith("charity is denied since ")
     assert texts(account, "decision") == ["as of 2026-03-01, balance 250.00: eligible by rule aged, agency sample"]
@@ -170,11 +171,13 @@ def test_a_decision_against_placing_says_what_failed(bridge):
     assert "has_address" in failed
 
 
-def test_each_fact_says_which_message_told_it_last_and_by_which_path(bridge):
-    """As the mapping names it today."""
+def test_each_record_says_which_message_told_it_last_and_by_which_paths_and_lines(bridge):
+    """And of each field by which message; the table has a line for each message of a record."""
     (account,) = bridge.rows("accounts", "show", "5027440")
     told = {each["record"]: each for each in account["provenance"]}
     assert told["account"]["message"] == 2
+    assert told["account"]["messages"]["patient_class"] == 1
+    assert told["account"]["notes"] == {}
     assert told["patient"]["message"] == 2
     guarantor = told["guarantor 1"]
     assert (guarantor["message"], guarantor["sender"], guarantor["mapping"]) == (1, "REG|NORTHGATE", "generic")
@@ -182,17 +185,19 @@ def test_each_fact_says_which_message_told_it_last_and_by_which_path(bridge):
     assert guarantor["fields"]["relationship"] == "GT1-11.1"
     assert told["coverage 1"]["fields"]["company_name"] == "IN1-4.1"
     assert told["entry 2"]["fields"] == {
-        "kind": "FT1-6.1",
-        "amount": "FT1-11",
-        "payer": "FT1-7.1",
-        "service_on": "FT1-4",
-        "posted_on": "FT1-5",
-        "code": "FT1-7.1",
-        "transaction_id": "FT1-2.1",
-        "batch_id": "FT1-3.1",
+        "kind": "FT1[2]-6.1",
+        "amount": "FT1[2]-11",
+        "payer": "FT1[2]-7.1",
+        "service_on": "FT1[2]-4",
+        "posted_on": "FT1[2]-5",
+        "code": "FT1[2]-7.1",
+        "transaction_id": "FT1[2]-2.1",
     }
+    line = int(told["entry 2"]["lines"]["amount"].removeprefix("generic.toml:"))
+    assert (bridge.folder / "mappings" / "generic.toml").read_text().splitlines()[line - 1].startswith("amount = ")
     printed = bridge.run("accounts", "show", "5027440").stdout
-    assert "entry 2, 3" in printed  # entries that came by the same fields of one message share their lines
+    assert "of entries 1" in printed
+    assert re.search(r"entry 2, 3 +kind, amount, payer, service_on, posted_on, code, transaction_id +2 ", printed)
 
 
 def test_a_payments_entry_has_no_message_and_a_lost_mapping_no_paths(bridge):
@@ -203,8 +208,9 @@ def test_a_payments_entry_has_no_message_and_a_lost_mapping_no_paths(bridge):
     (account,) = bridge.rows("accounts", "show", "5027440")
     told = {each["record"]: each for each in account["provenance"]}
     assert (told["entry 4"]["message"], told["entry 4"]["fields"]) == (None, {})
+    assert told["entry 4"]["notes"]["amount"] == "payment 1"
     assert told["guarantor 1"]["fields"]["city"] is None
-    assert "not named now" in bridge.run("accounts", "show", "5027440").stdout
+    assert "no kept message tells it now" in bridge.run("accounts", "show", "5027440").stdout
     (bridge.folder / "mappings" / "generic.toml").unlink()
     (account,) = bridge.rows("accounts", "show", "5027440")
     assert set(account["provenance"][0]["fields"].values()) == {None}

@@ -25,10 +25,9 @@ def test_all_that_is_needed_is_written_and_the_next_command_said(tmp_path):
         f"Next: hl7bridge check --config '{folder}/hl7bridge.toml'",
         f"then: hl7bridge serve --config '{folder}/hl7bridge.toml'",
     ]
-    assert {line.removeprefix("wrote  ") for line in lines[:-2]} == {
-        str(folder / name)
-        for name in ("hl7bridge.toml", "rules.toml", "mappings/generic.toml", "secrets/store.key", "data/hl7bridge.db")
-    }
+    names = ["hl7bridge.toml", "rules.toml", "secrets/store.key", "data/hl7bridge.db"]
+    names += [f"mappings/{name}" for name in read_shipped_mappings()]
+    assert {line.removeprefix("wrote  ") for line in lines[:-2]} == {str(folder / name) for name in names}
     assert (folder / "agencies/sample/outgoing").is_dir()
     settings = load_settings(folder / "hl7bridge.toml")
     assert settings.agencies[0].outgoing == folder / "agencies/sample/outgoing"

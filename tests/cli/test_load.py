@@ -1,4 +1,4 @@
-"""``load``: files of messages as if a listener had received them, once each; a wrong count holds a whole file."""
+"""``load``: files of messages as if a listener had received them, once each."""
 
 from __future__ import annotations
 
@@ -6,53 +6,20 @@ import json
 import os
 import sys
 
-import hl7
 import pytest
-from bridge_samples import Bridge, charges, registration
+from bridge_samples import Bridge, registration
+from load_samples import NOTHING, batch, feed, load, rows, write
 
 from hl7bridge.cli import loading
 from hl7bridge.cli.load import _bar
 from hl7bridge.storage.messages import read_counters
 
-FHS = b"FHS|^~\\&|EHR|NORTHGATE|BRIDGE|AGENCY|||||F1\r"
-BHS = b"BHS|^~\\&|EHR|NORTHGATE|BRIDGE|AGENCY|||||B1\r"
-NOTHING = dict.fromkeys(("applied", "duplicate", "ignored", "parked", "rejected", "unreadable"), 0)
 SECRETS = ("TESTPATIENT", "AURELIA", "5027440")
 
 
 @pytest.fixture
 def bridge(tmp_path):
     return Bridge(tmp_path / "d")
-
-
-def feed(count, start=1):
-    """Registrations and charges in turn, each with its own control id."""
-    return [
-        (charges if number % 2 else registration)(f"N{number}", f"T{number // 2}")
-        for number in range(start, start + count)
-    ]
-
-
-def batch(*messages, count=None, file=FHS):
-    said = len(messages) if count is None else count
-    return file + BHS + b"".join(messages) + f"BTS|{said}\r".encode() + (b"FTS|1\r" if file else b"")
-
-
-def write(folder, data, name="night.hl7"):
-    path = folder / name
-    path.write_bytes(data)
-    return path
-
-
-def load(bridge, path, *options):
-    result = bridge.run("load", path, "--json", *options)
-    (row,) = [json.loads(line) for line in result.stdout.splitlines()]
-    return result.exit_code, row
-
-
-def rows(bridge):
-    with bridge.store() as store:
-        return store.rows("SELECT control_id, disposition FROM messages ORDER BY id")
 
 
 def test_each_message_of_a_batch_file_is_taken_as_the_listener_would(bridge, tmp_path):
@@ -126,75 +93,6 @@ def test_a_file_with_refused_messages_is_told_as_that_once(bridge, tmp_path):
     path = write(tmp_path, feed(1)[0].replace(b"|P|2.5.1", b"|P|9.9"))
     assert load(bridge, path)[0] == 1
     assert load(bridge, path)[0] == 0
-
-
-def test_a_count_that_does_not_agree_holds_the_whole_file(bridge, tmp_path):
-    path = write(tmp_path, batch(*feed(2), count=3))
-    for _ in range(2):
-        code, row = load(bridge, path)
-        assert (code, row) == (
-            1,
-            {
-                "file": "night.hl7",
-                "messages": 2,
-                "done": 0,
-                "status": "held",
-                "reason": "BTS-1: it says 3 messages, and there are 2",
-                "counts": NOTHING,
-            },
-        )
-    assert rows(bridge) == []
-    result = bridge.run("load", path)
-    assert result.stdout == (
-        "night.hl7: 2 messages; held, nothing was loaded: BTS-1: it says 3 messages, and there are 2\n"
-    )
-    assert bridge.audit()[0] == ("load.hold", "load 1: 2 messages for listener ehr")
-
-
-def test_a_count_may_be_overruled_by_a_person_and_the_audit_log_says_so(bridge, tmp_path):
-    path = write(tmp_path, batch(*feed(2), count=3))
-    load(bridge, path)
-    code, row = load(bridge, path, "--ignore-counts")
-    assert (code, row["status"], row["done"], row["reason"]) == (0, "loaded", 2, "")
-    with bridge.store() as store:
-        told = store.rows("SELECT action, subject, reason FROM audit WHERE action LIKE 'load.%' ORDER BY id")
-    subject = "load 1: 2 messages for listener ehr"
-    assert told == [
-        ("load.hold", subject, "BTS-1: it says 3 messages, and there are 2"),
-        ("load.begin", subject, "counts ignored: BTS-1: it says 3 messages, and there are 2"),
-        ("load.done", subject, "2 applied"),
-    ]
-
-
-@pytest.mark.parametrize(
-    ("data", "reason"),
-    [
-        (FHS + BHS + b"NTE|1||SECRET\r" + feed(1)[0], "BHS: a segment NTE that belongs to no message stands after it"),
-        (b"SECRET\r" + batch(*feed(1)), "FHS: what belongs to no message stands before it"),
-        (batch(*feed(1)) + feed(1)[0], "MSH[2]: it stands after FTS, which ends the file"),
-        (
-            b"\x0b" + BHS + b"ZZZ|1\r\x1c\r\x0b" + feed(1)[0] + b"\x1c\r",
-            "BHS: a segment ZZZ that belongs to no message",
-        ),
-    ],
-)
-def test_a_batch_with_something_out_of_place_is_held_and_counts_are_not_the_point(bridge, tmp_path, data, reason):
-    code, row = load(bridge, write(tmp_path, data), "--ignore-counts")
-    assert (code, row["status"], row["done"]) == (1, "held", 0)
-    assert row["reason"].startswith(reason)
-    assert rows(bridge) == []
-
-
-def test_a_count_in_a_block_counts_too(bridge, tmp_path):
-    path = write(tmp_path, b"\x0b" + batch(*feed(2), count=5) + b"\x1c\r\x0b" + feed(1, 3)[0] + b"\x1c\r")
-    assert load(bridge, path)[1]["reason"] == "BTS-1: it says 5 messages, and there are 2"
-    assert load(bridge, path, "--ignore-counts")[1]["counts"]["applied"] == 3
-
-
-def test_a_batch_of_nothing_is_loaded(bridge, tmp_path):
-    assert load(bridge, write(tmp_path, batch()))[1] == {
-        "file": "night.hl7", "messages": 0, "done": 0, "status": "loaded", "reason": "", "counts": NOTHING,
-    }  # fmt: skip
 
 
 def test_what_is_no_message_is_kept_as_unreadable_and_never_applied(bridge, tmp_path):
@@ -287,21 +185,6 @@ def test_a_listeners_own_policy_and_limit_apply(bridge, tmp_path):
     assert (result.exit_code, "no listener nobody" in result.stderr) == (1, True)
 
 
-def test_files_have_no_sequence_numbers_and_their_application_replies_go_nowhere_but_to_the_reply_file(
-    bridge, tmp_path
-):
-    """Whatever the listener wants of its own senders."""
-    bridge.configure("# sequence_protocol = false", "sequence_protocol = true")
-    bridge.configure('# application_ack_to = "ehr"', 'application_ack_to = "ehr"')
-    asking = [each.replace(b"|P|2.5.1\r", b"|P|2.5.1|||AL|AL\r") for each in feed(2)]
-    code, row = load(bridge, write(tmp_path, b"".join(asking)), "--replies", tmp_path / "r")
-    assert (code, row["counts"]["applied"]) == (0, 2)
-    reply = hl7.parse_batch((tmp_path / "r").read_bytes())
-    assert [str(ack.segment("MSA")[1]) for ack in reply] == ["CA", "AA"] * 2
-    with bridge.store() as store:
-        assert store.rows("SELECT * FROM deliveries") == store.rows("SELECT * FROM sequences") == []
-
-
 def test_a_bar_is_for_a_person_who_watches(monkeypatch, capsys):
     with _bar("reading x", 3) as advance:
         advance(1)
@@ -318,41 +201,3 @@ def test_the_wrong_use_of_options_is_told(bridge, tmp_path):
     assert bridge.run("load").exit_code == 2
     assert bridge.run("load", tmp_path / "none").exit_code == 2
     assert bridge.run("load", path, path, "--replies", tmp_path / "r").exit_code == 2
-
-
-def test_the_replies_to_a_batch_file_are_a_batch_file(bridge, tmp_path):
-    """As python-hl7 reads it: an acknowledgement a message, the headers turned round, counts that agree."""
-    messages = [*feed(2), feed(1, 3)[0].replace(b"|P|2.5.1", b"|P|9.9")]
-    data = FHS + BHS + messages[0] + b"BTS|1\r" + BHS.replace(b"B1", b"B2") + b"".join(messages[1:]) + b"BTS|2\rFTS|2\r"
-    load(bridge, write(tmp_path, data), "--replies", tmp_path / "replies.hl7")
-    reply = hl7.parse_file((tmp_path / "replies.hl7").read_bytes())
-    assert [[str(ack.segment("MSA")[number]) for number in (1, 2)] for batch in reply for ack in batch] == [
-        ["AA", "N1"], ["AA", "N2"], ["AR", "N3"],
-    ]  # fmt: skip
-    assert [str(batch.header[12]) for batch in reply] == ["B1", "B2"]
-    assert (str(reply.header[11]), str(reply.header[12]), str(reply.trailer[1])) == ("HBL000000001", "F1", "2")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["d", "night.hl7", "replies.hl7"]
-    assert (tmp_path / "replies.hl7").stat().st_mode & 0o777 == 0o600
-
-
-def test_the_replies_to_other_files_are_one_batch_to_the_sender_of_the_first_message(bridge, tmp_path):
-    data = (
-        b"".join(b"\x0b%b\x1c\r" % each for each in [*feed(1), batch(*feed(2, 2), file=b"")]) + b"\x0b" + feed(1)[0][:9]
-    )
-    load(bridge, write(tmp_path, data), "--replies", tmp_path / "r")
-    reply = hl7.parse_batch((tmp_path / "r").read_bytes())
-    assert [str(ack.segment("MSA")[2]) for ack in reply] == ["N1", "N2", "N3"]
-    assert [str(reply.header[number]) for number in (3, 4, 5, 6)] == ["HL7BRIDGE", "AGENCY", "BILL", "NORTHGATE"]
-    load(bridge, write(tmp_path, b"\x0bno message\x1c\r", "n"), "--replies", tmp_path / "r2")
-    text = (tmp_path / "r2").read_text()
-    assert text.startswith("BHS|^~\\&|HL7BRIDGE|||")
-    assert "MSA|AE|" in text
-
-
-def test_a_file_for_replies_is_never_overwritten(bridge, tmp_path):
-    path = write(tmp_path, feed(1)[0])
-    result = bridge.run("load", path, "--replies", write(tmp_path, b"mine", "r"))
-    assert result.exit_code == 1
-    assert "there is such a file already; name another for the replies" in result.stderr
-    assert (tmp_path / "r").read_bytes() == b"mine"
-    assert rows(bridge) == []

@@ -50,7 +50,7 @@ def test_a_new_bridge_has_nothing_and_its_counts_foot(config):
     found = status(config)
     assert found["daemon"] == "not running"
     assert found["pid"] is None
-    assert found["schema"] == 2
+    assert found["schema"] == 3
     assert found["store_bytes"] > 0
     assert found["foots"] is True
     assert found["received"] == found["applied"] == found["unreadable"] == 0
@@ -97,6 +97,24 @@ def test_queues_are_counted_by_status_and_the_oldest_that_waits_has_its_age(conf
     shown = run("status", "--config", config).stdout
     assert "deliveries  1 held, 2 queued" in shown
     assert "the oldest waits since" in shown
+
+
+def test_what_differs_and_what_waits_for_a_person_is_counted_while_it_is_open(config, store):
+    """Figures of senders that are not the ledger's, and exceptions."""
+    with store.transaction():
+        store.execute(ACCOUNT)
+        for kind, resolved_at in (("balance", None), ("charges", "now")):
+            store.execute(
+                "INSERT INTO discrepancies (account_id, kind, level, ours, theirs, message_id, found_at, resolved_at)"
+                " VALUES (1, ?, 'account', 1, 2, 1, 'now', ?)",
+                (kind, resolved_at),
+            )
+        store.execute("INSERT INTO exceptions (kind, reason, opened_at) VALUES ('unclear', 'r', 'now')")
+    found = status(config)
+    assert (found["discrepancies_open"], found["exceptions_open"]) == (1, 1)
+    shown = run("status", "--config", config).stdout
+    assert "figures     1 of senders are not the ledger's" in shown
+    assert "exceptions  1 wait for a person: hl7bridge exceptions" in shown
 
 
 def test_a_delivery_from_the_future_has_waited_no_time(config, store):

@@ -203,3 +203,20 @@ def test_a_message_about_a_person_alone_touches_no_account(bridge, file):
     assert "patient      facility NORTHGATE" in result.stdout
     assert "account" not in result.stdout
     assert "ledger" not in result.stdout
+
+
+def test_a_merge_shows_the_ids_it_joins_and_what_the_target_comes_to(bridge, file):
+    """And a charge that still names the retired number begins at the target's balance."""
+    merge = registration("M1").replace(b"ADT^A04^ADT_A01", b"ADT^A41^ADT_A39").partition(b"\rPV1")[0]
+    merge += b"\rMRG|1002003^^^NORTHGATE^MR||OLD1\r"
+    late = charges("D2").replace(b"5027440", b"OLD1").replace(b"|TX", b"|TY")
+    rows = tried(bridge, file(registration(), charges(), merge, late))
+    (identity,) = rows[2]["records"]["identities"]
+    assert (identity["account_number"], identity["prior_account_number"]) == ("5027440", "OLD1")
+    assert (rows[2]["change"]["is_new"], rows[2]["change"]["before"], rows[2]["change"]["after"]) == (
+        False,
+        "250.00",
+        "250.00",
+    )
+    change = rows[3]["change"]
+    assert (change["account"], change["before"], change["after"]) == ("5027440", "250.00", "500.00")

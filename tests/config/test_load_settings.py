@@ -166,6 +166,16 @@ def test_sections_that_are_right_can_be_read_though_others_are_not():
     assert unread == {"listeners", "bogus"}
 
 
+def test_of_a_section_that_is_wrong_the_keys_that_are_right_are_read():
+    """A time of day that is none leaves the rules' file to be checked; a file that is no text does not."""
+    toml = parse_toml(
+        '[rules]\nfile = "r.toml"\nrun_at = "99:00"\n[mappings]\nfolder = 5\n[bogus]\nx = 1\n', "/srv/x.toml"
+    )
+    settings, unread = read_sound_sections(toml)
+    assert settings.rules.file == Path("/srv/r.toml")
+    assert unread == {"rules", "rules.run_at", "mappings", "mappings.folder", "bogus", "bogus.x"}
+
+
 def test_every_value_in_effect_can_be_shown():
     """Defaults included, as they could stand in the file."""
     shown = dict(

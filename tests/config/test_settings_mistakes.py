@@ -58,6 +58,10 @@ def test_every_mistake_is_told_in_one_run_in_the_order_of_the_file():
         (LISTENER + 'allow = ["10.0.0.1/8"]\n', "4: listeners[1].allow[1]: an address with host bits"),
         (DESTINATION + 'retry = { attempts = "3" }\n', "4: destinations[1].retry.attempts: expected a whole number"),
         (DESTINATION + 'sending_application = "A|B"\n', "4: destinations[1].sending_application: a character that HL7"),
+        (
+            DESTINATION + 'codes = { payment_by_agency = { north = "7101" } }\n',
+            '4: destinations[1].codes.payment_by_agency: no agency is named "north"',
+        ),
         (DESTINATION + 'codes = { payment = "A\\rB" }\n', "4: destinations[1].codes.payment: a character that HL7"),
         (DESTINATION + 'facilities = [" "]\n', "4: destinations[1].facilities[1]: expected some text"),
         ("[mappings]\nsenders = 5\n", "2: mappings.senders: expected a table"),

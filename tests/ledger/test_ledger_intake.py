@@ -12,11 +12,20 @@ from hypothesis import strategies as st
 from hl7bridge.errors import MessageError
 from hl7bridge.ledger.account import new_account
 from hl7bridge.ledger.events import DEFINED_EVENTS
-from hl7bridge.ledger.intake import MOST_DOLLARS, complete_entries, entry_key, merge_account, merge_record, new_entries
+from hl7bridge.ledger.intake import (
+    MOST_DOLLARS,
+    complete_entries,
+    entry_key,
+    merge_account,
+    merge_record,
+    new_entries,
+    repeated_entries,
+)
 from hl7bridge.mapping.records import NULL, Account, Entry, Patient
 
 JAN = dt.date(2026, 1, 5)
 ACCOUNT = new_account("NORTHGATE", "1", as_of="b", message_id=1)
+KNOWN = merge_account(ACCOUNT, Account(patient_class="O"), None, at="b", message_id=1)
 CHARGE = Entry(kind="CG", amount=Decimal("10.00"), payer="unknown", service_on=JAN, transaction_id="T1")
 
 
@@ -48,27 +57,41 @@ def test_merging_twice_is_merging_once(known, told):
     assert once.city is not NULL
 
 
-def test_a_newer_message_replaces_what_the_account_is_and_an_older_one_only_fills_it():
-    """The older one leaves as_of and the message that told it alone."""
+def test_a_newer_message_replaces_what_the_account_is_and_an_older_one_overwrites_nothing_newer():
+    """The older one leaves as_of and the message that told it alone; what nobody told it fills."""
     told = Account(facility="OTHER", number="2", patient_class="I", financial_class="SP", status="closed")
-    newer = merge_account(ACCOUNT._replace(patient_class="O"), told, 7, as_of="c", message_id=2, is_newer=True)
+    newer = merge_account(KNOWN, told, 7, at="c", message_id=2)
     assert (newer.facility, newer.number) == ("NORTHGATE", "1")
     assert (newer.patient_class, newer.financial_class, newer.status) == ("I", "SP", "closed")
     assert (newer.as_of, newer.message_id, newer.patient_id) == ("c", 2, 7)
-    older = merge_account(ACCOUNT._replace(patient_class="O"), told, 7, as_of="a", message_id=2, is_newer=False)
-    assert (older.patient_class, older.financial_class, older.status) == ("O", "SP", "open")
+    older = merge_account(KNOWN, told, 7, at="a", message_id=2)
+    assert (older.patient_class, older.financial_class, older.status) == ("O", "SP", "closed")
     assert (older.as_of, older.message_id, older.patient_id) == ("b", 1, 7)
+
+
+def test_an_account_is_open_until_a_message_says_otherwise_and_a_late_one_may():
+    """Nobody said that it was open, so an older word counts; a newer word that it is open counts more."""
+    closed = merge_account(KNOWN, Account(status="closed"), None, at="a", message_id=2)
+    assert closed.status == "closed"
+    opened = merge_account(KNOWN, Account(status="open"), None, at="c", message_id=2)
+    assert merge_account(opened, Account(status="closed"), None, at="b", message_id=3).status == "open"
+    assert merge_account(opened, Account(status="closed"), None, at="d", message_id=3).status == "closed"
 
 
 def test_an_account_whose_status_is_deleted_is_open():
     """There is no account without a status."""
-    told = Account(status=NULL, plan_code=NULL)
-    made = merge_account(
-        ACCOUNT._replace(status="closed", plan_code="P"), told, None, as_of="c", message_id=2, is_newer=True
-    )
-    assert (made.status, made.plan_code) == ("open", None)
-    late = merge_account(ACCOUNT, Account(plan_code=NULL), None, as_of="a", message_id=2, is_newer=False)
+    told = Account(status=NULL, plan_code=NULL, authority=NULL)
+    made = merge_account(KNOWN._replace(status="closed", plan_code="P"), told, None, at="c", message_id=2)
+    assert (made.status, made.plan_code, made.authority) == ("open", None, "")
+    late = merge_account(ACCOUNT, Account(plan_code=NULL), None, at="a", message_id=2)
     assert late.plan_code is None
+
+
+def test_what_was_cleared_stays_so_whatever_an_older_message_says():
+    """A null is a word like any other."""
+    cleared = merge_account(KNOWN, Account(patient_class=NULL), None, at="d", message_id=2)
+    assert merge_account(cleared, Account(patient_class="I"), None, at="c", message_id=3).patient_class is None
+    assert merge_account(cleared, Account(patient_class="I"), None, at="e", message_id=3).patient_class == "I"
 
 
 @pytest.mark.parametrize(
@@ -148,6 +171,15 @@ def test_the_same_entry_again_is_one_entry():
     assert new_entries([CHARGE], {("T1", ""): CHARGE._replace(payer="patient")}) == []
     other_batch = CHARGE._replace(batch_id="B1")
     assert new_entries([CHARGE, other_batch], {}) == [CHARGE, other_batch]
+
+
+def test_entries_without_an_id_that_say_all_the_same_are_one_told_twice():
+    """In one message; what differs in any field, be it a charge's code that is not kept, is another entry."""
+    nameless = CHARGE._replace(transaction_id=None, code="T0001")
+    others = [nameless._replace(code="T0002"), nameless._replace(batch_id="B1"), nameless._replace(transaction_id=NULL)]
+    assert repeated_entries([nameless]) == repeated_entries([]) == frozenset()
+    assert repeated_entries([nameless, *others, nameless, CHARGE, CHARGE]) == {4}
+    assert new_entries([nameless, CHARGE, nameless, CHARGE], {}, frozenset({2})) == [nameless, CHARGE]
 
 
 @pytest.mark.parametrize("change", [{"kind": "PY"}, {"amount": Decimal("10.01")}, {"service_on": dt.date(2026, 1, 6)}])

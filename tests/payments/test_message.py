@@ -24,6 +24,7 @@ ADDRESSED = Addressed(
     pv1_19="V889912^^^HOSP^VN",
     pv1_50="A77^^^HOSP^VN",
     patient_class="O",
+    account_number="5027440",
 )
 IDENTIFIERS = Identifiers("HBA1B2000000000071", "A1B20000001Z", "B260115001")
 
@@ -137,6 +138,24 @@ def test_codes_are_the_destinations_and_may_bring_their_text():
     assert texts == ["7001^Agency payment^L", "7002^Settlement \\T\\ rest^99SITE", "7001^Agency payment reversal^L"]
 
 
+def test_an_agency_may_have_codes_of_its_own():
+    """Senders that tell agencies apart by the code alone; what is not listed has the code for all."""
+    codes = {"payment_by_agency": {"north": "7101"}, "adjustment_by_agency": {"north": "7102^Settled"}}
+    found = [
+        field(build(make_payment(kind=kind, agency=agency), **codes), "FT1-7").partition("^")[0]
+        for agency in ("north", "sample")
+        for kind in PaymentKind
+    ]
+    assert found == ["7101", "7102", "7101", "AGYPAY", "AGYADJ", "AGYPAY"]
+
+
+def test_pid_2_is_the_account_where_a_destination_wants_it_there():
+    """As plain text, escaped; empty for all others."""
+    account = ADDRESSED._replace(account_number="50|27")
+    assert field(build(addressed=account, pid_2="account"), "PID-2") == "50\\F\\27"
+    assert field(build(addressed=account), "PID-2") == ""
+
+
 def test_free_text_cannot_break_a_field():
     """What an agency calls its payment is escaped."""
     text = build(make_payment("A|B^C&D~E\\F", agency="x&y"))
@@ -169,7 +188,12 @@ def test_the_character_set_is_named_when_it_matters():
 
 def test_settings_make_a_form():
     """The configuration's own object has what a form needs."""
-    codes = SimpleNamespace(payment="7001", adjustment="7002")
+    codes = SimpleNamespace(
+        payment="7001",
+        adjustment="7002",
+        payment_by_agency={"north": "7101"},
+        adjustment_by_agency={"north": "7102"},
+    )
     settings = SimpleNamespace(
         name="ehr",
         version="2.3",
@@ -178,12 +202,15 @@ def test_settings_make_a_form():
         receiving_application="C",
         receiving_facility="D",
         processing_id="T",
+        pid_2="account",
         payment_sign="negative",
         adjustment_sign="positive",
         reversal="credit",
         codes=codes,
     )
-    form = DestinationForm("ehr", "2.3", "A", "B", "C", "D", "T", "negative", "positive", "credit", "7001", "7002")
+    signs = ("negative", "positive", "credit")
+    codes_by_agency = ({"north": "7101"}, {"north": "7102"})
+    form = DestinationForm("ehr", "2.3", "A", "B", "C", "D", "T", *signs, "7001", "7002", "account", *codes_by_agency)
     assert DestinationForm.of(settings) == form
 
 

@@ -65,12 +65,11 @@ def test_a_harmless_value_does_not_hold(name, value):
     assert facts(signals=[signal(name, value)]).holds == ()
 
 
-def test_a_newer_signal_lifts_an_older_hold_and_a_late_old_one_does_not_bring_it_back():
-    """The day on which it was true counts, not the order of arrival; of one day, the one told last."""
-    held, lifted = signal("dispute", "open", 9), signal("dispute", "resolved", 2)
-    assert current_signals([held, lifted])["dispute"].value == "resolved"
-    assert current_signals([lifted, held])["dispute"].value == "resolved"
-    assert current_signals([lifted, signal("dispute", "open", 2)])["dispute"].value == "open"
+def test_the_last_signal_of_a_name_in_order_of_time_is_in_force():
+    """The store puts them in order; whether one holds is asked of the last alone."""
+    held, lifted, other = signal("dispute", "open", 9), signal("dispute", "resolved", 2), signal("cease", "yes", 5)
+    assert current_signals([held, other, lifted]) == {"dispute": lifted, "cease": other}
+    assert current_signals([lifted, held])["dispute"] == held
 
 
 def test_a_signal_that_this_program_does_not_know_holds():

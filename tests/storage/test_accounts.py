@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from hl7bridge.errors import NotFoundError, RefusedError
 from hl7bridge.ledger.account import AccountState, fold_entries, new_account
+from hl7bridge.ledger.ranked import Ranked
 from hl7bridge.mapping.records import NULL, Coverage, Entry, Guarantor, Patient
 from hl7bridge.storage.accounts import (
     account_in_facility,
@@ -23,10 +24,10 @@ from hl7bridge.storage.accounts import (
     read_coverages,
     read_guarantors,
     read_patient,
+    read_ranked,
     update_account,
     update_patient,
-    write_coverages,
-    write_guarantors,
+    write_ranked,
 )
 from hl7bridge.storage.database import IntegrityError
 from hl7bridge.storage.entries import add_entry, entries_by_transaction, insert_entries, read_entries
@@ -58,6 +59,7 @@ states = st.builds(
     AccountState, st.just(0), st.just("NORTHGATE"), st.just("TACC1"), st.sampled_from(["open", "closed", "cancelled"]),
     words, words, words, words, days, days, words, words, words, st.none(), dollars, dollars, dollars, dollars,
     days, days, days, days, days, st.text("0123456789. ", max_size=6), st.integers(0, 2**62),
+    st.sampled_from(["", "HOSP"]), words, words, st.none(), st.integers(0, 9), st.sampled_from(["", "3:a"]),
 )  # fmt: skip
 
 
@@ -108,7 +110,7 @@ def test_a_patient_comes_back_as_told_and_is_changed_in_place(store, account):
     assert (stored.as_of, stored.patient) == ("a", PATIENT)
     changed = PATIENT._replace(deceased=True, died_on=JAN, city="TESTVILLE")
     update_patient(store, stored.id, changed, "b", 2)
-    assert patient_by_number(store, "NORTHGATE", "TMRN1", "HOSP") == (stored.id, "b", changed)
+    assert patient_by_number(store, "NORTHGATE", "TMRN1", "HOSP") == (stored.id, "b", changed, "")
     assert read_patient(store, stored.id) == changed
     assert patient_by_number(store, "NORTHGATE", "TMRN1", "") is None
     assert read_patient(store, None) is None
@@ -132,12 +134,14 @@ def test_only_open_accounts_that_owe_become_due_with_their_patient(store, accoun
 def test_guarantors_and_coverages_are_replaced_by_rank_and_never_deleted(store, account):
     """In order of rank, whatever the order of writing."""
     second, first = Guarantor(rank=2, family_name="SECOND"), Guarantor(rank=1, family_name="FIRST", billing_hold=True)
-    write_guarantors(store, account.id, [second, first], "a", 1)
-    write_guarantors(store, account.id, [first._replace(birth_on=JAN, billing_hold=None, deceased=False)], "b", 2)
+    changed = first._replace(birth_on=JAN, billing_hold=None, deceased=False)
+    write_ranked(store, Guarantor, account.id, [Ranked(second, "a"), Ranked(first, "a")], 1)
+    write_ranked(store, Guarantor, account.id, [Ranked(changed, "b", "1:a")], 2)
+    assert read_ranked(store, Guarantor, account.id) == {1: Ranked(changed, "b", "1:a"), 2: Ranked(second, "a")}
     found = read_guarantors(store, account.id)
     assert found == (Guarantor(rank=1, family_name="FIRST", birth_on=JAN, deceased=False), second)
     coverage = Coverage(rank=1, plan="PLAN1", effective_on=JAN)
-    write_coverages(store, account.id, [coverage], "a", 1)
+    write_ranked(store, Coverage, account.id, [Ranked(coverage, "a")], 1)
     assert read_coverages(store, account.id) == (coverage,)
     assert read_coverages(store, 99) == read_guarantors(store, 99) == ()
 

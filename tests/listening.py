@@ -64,10 +64,10 @@ class Sender:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.socket.settimeout(SECONDS)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if tls is not None:  # before it is connected: what fails later leaves a socket that can be closed
+            self.socket = tls.wrap_socket(self.socket, server_hostname="127.0.0.1")
         try:
             self.socket.connect(("127.0.0.1", port))
-            if tls is not None:
-                self.socket = tls.wrap_socket(self.socket, server_hostname="127.0.0.1")
         except OSError:
             self.socket.close()
             raise

@@ -58,7 +58,7 @@ class ListenerProtocol(Protocol):
 
     def connectionMade(self) -> None:  # noqa: N802
         """Count the connection and make the kernel tell us when the peer is gone."""
-        self._outlet = Outlet(self.transport)
+        self._outlet = Outlet(self.transport, self.heard_at)
         self._outlet.tune(self._limits.reply_seconds)
         self._backlog = Backlog(self._owner, self._outlet.write, self._go_on, self._fail)
         self.transport.registerProducer(self, streaming=True)

@@ -12,27 +12,34 @@ from twisted.protocols.tls import TLSMemoryBIOProtocol
 _KEEPALIVE: Final = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
 _USER_TIMEOUT: Final = "TCP_USER_TIMEOUT"  # Linux; it overrules TCP_KEEPCNT, so it is no shorter than those together
 _FEWEST_SECONDS: Final = 120.0
+# What the kernel holds of replies that nobody reads. Left to itself it takes megabytes, thousands of replies, and all
+# that while a peer that reads nothing has its messages taken in the place of others'.
+_UNREAD_BYTES: Final = 32 * 1024
 
 
 class Outlet:
-    """The way out of one connection; ``transport`` is Twisted's, ``is_tls`` says whether it encrypts."""
+    """The way out of one connection; ``transport`` is Twisted's, ``is_tls`` says whether it encrypts.
+
+    ``now`` is when the connection was made, by the clock that ``silent_since`` is asked by.
+    """
 
     __slots__ = ("_front", "_is_plain", "_moved_at", "_offset", "_transport", "_wire", "is_tls")
 
-    def __init__(self, transport: Any) -> None:
+    def __init__(self, transport: Any, now: float) -> None:
         self.is_tls = isinstance(transport, TLSMemoryBIOProtocol)
         self._transport = transport
         self._wire = transport.transport if self.is_tls else transport
         self._is_plain = not self.is_tls and isinstance(transport, tcp.Connection)
         self._front = b""  # what the socket was to take next when we last looked
         self._offset = 0
-        self._moved_at = 0.0
+        self._moved_at = now
 
     def tune(self, reply_seconds: float) -> None:
-        """Send small replies at once, and have the kernel find out when the peer is gone."""
+        """Send small replies at once, have few wait unread, and have the kernel find out when the peer is gone."""
         self._wire.setTcpNoDelay(True)
         self._wire.setTcpKeepAlive(True)
         handle = self._wire.getHandle()
+        handle.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _UNREAD_BYTES)
         options = {**_KEEPALIVE, _USER_TIMEOUT: round(max(reply_seconds, _FEWEST_SECONDS) * 1000)}
         for name, value in options.items():
             if hasattr(socket, name):

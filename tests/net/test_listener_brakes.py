@@ -176,7 +176,7 @@ def test_a_pause_in_what_we_do_not_read_completes_nothing():
 def test_a_socket_that_takes_even_a_little_is_not_silent():
     """The time counts from when it last took something, or had nothing to take."""
     wire = Wire()
-    outlet = Outlet(wire)
+    outlet = Outlet(wire, 0.5)
     assert outlet.silent_since(1.0) == 1.0
     wire._tempDataLen = 10
     assert [outlet.silent_since(2.0), outlet.silent_since(3.0)] == [1.0, 1.0]
@@ -186,6 +186,14 @@ def test_a_socket_that_takes_even_a_little_is_not_silent():
     assert [outlet.silent_since(6.0), outlet.silent_since(7.0)] == [6.0, 6.0]
     wire.offset = 10
     assert outlet.silent_since(8.0) == 8.0
+
+
+def test_what_waits_when_it_is_looked_at_for_the_first_time_has_waited_since_the_connection_was_made():
+    """And not since the machine was started: a sender in a hurry is not closed in its first second."""
+    wire = Wire()
+    outlet = Outlet(wire, 5.0)
+    wire._tempDataLen = 10
+    assert [outlet.silent_since(6.0), outlet.silent_since(7.0)] == [5.0, 5.0]
 
 
 def test_a_connection_that_is_lost_while_a_reply_is_written_takes_no_harm(connection):

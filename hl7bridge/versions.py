@@ -16,6 +16,7 @@ from hl7bridge.config_files import ConfigTexts
 from hl7bridge.errors import BridgeError, RefusedError
 from hl7bridge.mapping.layers import gather
 from hl7bridge.storage.config_versions import ConfigVersion
+from hl7bridge.storage.folders import sync_folder
 
 _NEW_FOLDER_MODE: Final = 0o755
 
@@ -104,7 +105,7 @@ def write_back(files: Mapping[str, str], folder: Path) -> list[Path]:
             fresh.unlink(missing_ok=True)
         raise
     for parent in {path.parent for _, path in made}:
-        _sync_folder(parent)
+        sync_folder(parent)
     return [path for _, path in made]
 
 
@@ -124,14 +125,6 @@ def _write(fresh: Path, text: str, model: Path) -> None:
             os.utime(descriptor)  # changed now, whatever the other's time is
         file.flush()
         os.fsync(descriptor)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _raw_text(path: Path) -> str | None:

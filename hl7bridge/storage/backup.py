@@ -8,6 +8,7 @@ from typing import Final
 
 from hl7bridge.errors import RefusedError, StoreError
 from hl7bridge.storage.database import DatabaseError, Store, open_store
+from hl7bridge.storage.folders import sync_folder
 
 _ALL_PAGES: Final = -1  # in one step: a writer in between would make the copy begin again
 _SOUND: Final = "ok"
@@ -37,7 +38,7 @@ def backup_store(store: Store, key: bytes, target: Path) -> int:
         if isinstance(error, DatabaseError):
             raise StoreError(f"{target}: cannot write the backup: {error}") from error
         raise
-    _sync_folder(target.parent)
+    sync_folder(target.parent)
     return size
 
 
@@ -59,11 +60,3 @@ def _verify(key: bytes, partial: Path) -> None:
         copy.close()
     if broken:
         raise StoreError(f"{partial}: the copy does not read back as it was written")
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

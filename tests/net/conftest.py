@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from listening import Listening, Sender
 from reactor_thread import start_reactor
 from sender_bridge import Bridge
 from structlog.testing import capture_logs
@@ -22,6 +23,20 @@ def bridge(tmp_path, logs):
     running = Bridge(tmp_path)
     yield running
     running.close()
+
+
+@pytest.fixture
+def listening(tmp_path):
+    """Run a listener with default limits on a port of its own."""
+    with Listening(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def sender(listening):
+    """Connect to ``listening``."""
+    with Sender(listening.port) as made:
+        yield made
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 
-import pytest
 from feed_samples import adt, dft, ft1
 from listening import Listening, Sender, codes, control_ids, framed, wait_until
 from reactor_thread import in_reactor
@@ -14,18 +13,6 @@ from hl7bridge.config.values import parse_network
 from hl7bridge.net.door import Door
 from hl7bridge.net.limits import Limits
 from hl7bridge.net.reactor import reactor
-
-
-@pytest.fixture
-def listening(tmp_path):
-    with Listening(tmp_path) as made:
-        yield made
-
-
-@pytest.fixture
-def sender(listening):
-    with Sender(listening.port) as made:
-        yield made
 
 
 def test_two_blocks_in_one_segment_get_two_replies_in_order(sender):

@@ -27,18 +27,6 @@ def charges(count, **msh):
     return [dft(f"D{at}", ft1(number=f"T{at}"), **msh) for at in range(count)]
 
 
-@pytest.fixture
-def listening(tmp_path):
-    with Listening(tmp_path) as made:
-        yield made
-
-
-@pytest.fixture
-def sender(listening):
-    with Sender(listening.port) as made:
-        yield made
-
-
 def test_a_batch_is_answered_once_with_a_batch_of_replies(listening, sender):
     """Which says to which batch, and each message has its own verdict and row."""
     sender.send(batch(adt("A1"), dft("D1", ft1("TEN")), adt("A2"), file=True))

@@ -14,18 +14,6 @@ from hl7bridge.net.reactor import reactor
 LONG = adt("A1", "NTE|1||" + "X" * 20_000_000)
 
 
-@pytest.fixture
-def listening(tmp_path):
-    with Listening(tmp_path) as made:
-        yield made
-
-
-@pytest.fixture
-def sender(listening):
-    with Sender(listening.port) as made:
-        yield made
-
-
 def test_a_sender_that_closes_its_side_gets_its_replies(listening, sender):
     """Half closed: it sends no more and still reads."""
     with listening.hold():

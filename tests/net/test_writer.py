@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 
-import pytest
 from feed_samples import adt, code, dft
 from listening import Listening, wait_until
 from reactor_thread import in_reactor
@@ -13,12 +12,6 @@ from structlog.testing import capture_logs
 from hl7bridge.batch import Received
 from hl7bridge.net import writer as module
 from hl7bridge.storage.database import DatabaseError
-
-
-@pytest.fixture
-def listening(tmp_path):
-    with Listening(tmp_path) as made:
-        yield made
 
 
 def run(listening, job):

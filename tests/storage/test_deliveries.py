@@ -5,53 +5,24 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
+from delivery_samples import ACCEPTED, HELD, RETRY, SECOND, end, next_id, queue, row
 from payment_samples import FORM, NOW, add_account, make_payment, post, statuses
 
 from hl7bridge.delivery.delivery import DeliveryStatus
-from hl7bridge.delivery.retry import RetryPolicy
-from hl7bridge.delivery.verdict import NO_REPLY, NOT_SENT, Outcome, Verdict
+from hl7bridge.delivery.verdict import NO_REPLY, NOT_SENT
 from hl7bridge.errors import RefusedError
 from hl7bridge.storage.deliveries import (
-    Attempt,
     claim_next,
     list_deliveries,
     mark_sending,
-    next_delivery,
     record_no_connection,
-    record_verdict,
     recover_sending,
 )
-
-SECOND = dt.timedelta(seconds=1)
-POLICY = RetryPolicy(SECOND, 60 * SECOND, 3)
-ACCEPTED = Verdict(Outcome.ACCEPTED)
-HELD = Verdict(Outcome.HELD, "AE 204 unknown key identifier")
-RETRY = Verdict(Outcome.RETRY, "AR")
-BY = {"now": NOW, "actor": "user:test", "reason": "looked in the EHR"}
 
 
 @pytest.fixture
 def accounts(store):
     return [add_account(store, f"502744{number}") for number in range(3)]
-
-
-def queue(store, accounts, names):
-    """Queue payments; A1 is the first account's first."""
-    for name in names:
-        post(store, accounts["ABC".index(name[0])], make_payment(name, "1"))
-
-
-def next_id(store, now=NOW, destination="ehr"):
-    found = next_delivery(store, destination, now)
-    return found and found.id
-
-
-def end(store, delivery_id, verdict, now=NOW):
-    return record_verdict(store, delivery_id, Attempt(verdict, POLICY, 0.0), now)
-
-
-def row(store, delivery_id):
-    return next(list_deliveries(store, delivery_id=delivery_id))
 
 
 def test_deliveries_go_out_in_the_order_queued(store, accounts):

@@ -2,57 +2,25 @@
 
 from __future__ import annotations
 
-import datetime as dt
-
 import pytest
-from payment_samples import NOW, add_account, make_payment, post, statuses
+from delivery_samples import ACCEPTED, BY, HELD, RETRY, end, next_id, queue, row
+from payment_samples import NOW, add_account, statuses
 
 from hl7bridge.delivery.delivery import DeliveryStatus
-from hl7bridge.delivery.retry import RetryPolicy
-from hl7bridge.delivery.verdict import NO_REPLY, Outcome, Verdict
+from hl7bridge.delivery.verdict import NO_REPLY
 from hl7bridge.errors import NotFoundError, RefusedError
 from hl7bridge.storage.audit import read_audit, verify_audit
 from hl7bridge.storage.deliveries import (
-    Attempt,
     cancel_delivery,
-    list_deliveries,
     mark_sending,
-    next_delivery,
-    record_verdict,
     resolve_delivery,
     retry_delivery,
 )
-
-SECOND = dt.timedelta(seconds=1)
-POLICY = RetryPolicy(SECOND, 60 * SECOND, 3)
-ACCEPTED = Verdict(Outcome.ACCEPTED)
-HELD = Verdict(Outcome.HELD, "AE 204 unknown key identifier")
-RETRY = Verdict(Outcome.RETRY, "AR")
-BY = {"now": NOW, "actor": "user:test", "reason": "looked in the EHR"}
 
 
 @pytest.fixture
 def accounts(store):
     return [add_account(store, f"502744{number}") for number in range(3)]
-
-
-def queue(store, accounts, names):
-    """Queue payments; A1 is the first account's first."""
-    for name in names:
-        post(store, accounts["ABC".index(name[0])], make_payment(name, "1"))
-
-
-def next_id(store, now=NOW, destination="ehr"):
-    found = next_delivery(store, destination, now)
-    return found and found.id
-
-
-def end(store, delivery_id, verdict, now=NOW):
-    return record_verdict(store, delivery_id, Attempt(verdict, POLICY, 0.0), now)
-
-
-def row(store, delivery_id):
-    return next(list_deliveries(store, delivery_id=delivery_id))
 
 
 def stick(store, accounts, verdict):

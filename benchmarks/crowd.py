@@ -117,7 +117,8 @@ def _again_and_again(send: Callable[[int], None], pause: float, peer: socket.soc
             except OSError:
                 return  # our own shutdown below, or the server has had enough of a peer that reads nothing
             except RuntimeError as error:
-                failures.append(error)
+                if not ended.is_set():  # else it was waiting for a reply when we shut the connection
+                    failures.append(error)
                 return
             number += 1
             ended.wait(pause)

@@ -28,7 +28,7 @@ def parse_block(block: Received, policy: Policy) -> Message:
     if block.fault is not None:
         raise block.fault
     if block.ahead is not None:
-        if isinstance(block.ahead.message, MessageError):
+        if isinstance(block.ahead.message, Exception):
             raise block.ahead.message
         return block.ahead.message
     return parse_message(block.data, charset=policy.charset, override=policy.charset_overrides)

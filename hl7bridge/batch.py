@@ -10,23 +10,29 @@ from typing import Final, NamedTuple
 
 from hl7bridge.errors import MessageError
 from hl7bridge.intake import order_text
+from hl7bridge.mapping.records import Records
 from hl7bridge.message.ack import ACCEPTED, Acks, Outcome
 from hl7bridge.message.header import Header
 from hl7bridge.message.model import Message
 from hl7bridge.sequence import Sequences
-from hl7bridge.storage.database import Later, Store
+from hl7bridge.storage.database import Store
 from hl7bridge.storage.deliveries import Acknowledgement, add_acknowledgements
+from hl7bridge.storage.later import Later
 from hl7bridge.storage.messages import (
     Disposition,
     Earlier,
     MessageRow,
+    SentId,
     count,
     earlier_messages,
+    earlier_of_ids,
     insert_messages,
     next_message_id,
     read_digest,
 )
+from hl7bridge.storage.opened import REFERRED_TO
 from hl7bridge.storage.parked import park_messages
+from hl7bridge.storage.strangers import Strangers
 from hl7bridge.times import utc_text
 from hl7bridge.wire.mllp import encode_block
 
@@ -38,10 +44,15 @@ _WITH_BYTES: Final = frozenset({Disposition.UNREADABLE, Disposition.PARKED})  # 
 
 
 class Ahead(NamedTuple):
-    """What was found out about a long block before its turn came: its digest, and the message or why there is none."""
+    """What was found out about a block before its turn came.
+
+    Its digest, the message or why there is none, and which mapping makes what records of it, or why it makes none.
+    """
 
     digest: bytes
-    message: Message | MessageError
+    message: Message | Exception
+    mapping: str = ""
+    records: Records | Exception | None = None
 
 
 class Received(NamedTuple):
@@ -93,13 +104,25 @@ class Batch:
         self.now_text = utc_text(now)
         self.now_order = order_text(now)
         self.next_id = next_message_id(store)
-        self.later = Later(store)
+        self.later = Later(store, REFERRED_TO)
+        self.strangers = Strangers(store)
         self.counts: Counter[tuple[str, str]] = Counter()
         self.sequences = Sequences(store)
         self._parked: list[int] = []
         self._acknowledgements: list[Acknowledgement] = []
         self._rows: list[MessageRow] = []
-        self._pending: dict[tuple[str, str, str], list[Earlier]] = {}
+        self._pending: dict[SentId, list[Earlier]] = {}
+        self._stored: dict[SentId, list[Earlier]] = {}
+        self._looked_up: set[str] = set()
+
+    def look_up(self, blocks: Sequence[Received]) -> None:
+        """Find out for all blocks at once what each of them would ask the store for; they were read ahead."""
+        if self.later.has_ids:
+            self.later.write()
+        read = [block.ahead for block in blocks if block.ahead is not None]
+        self._looked_up = {each.message.control_id for each in read if isinstance(each.message, Message)}
+        self._stored = earlier_of_ids(self.store, self._looked_up)
+        self.strangers.look_up([each.records for each in read if isinstance(each.records, Records)])
 
     def control_id(self) -> str:
         """Return the MSH-10 of our answer: the message's id, so that the two are found together."""
@@ -107,8 +130,10 @@ class Batch:
 
     def earlier(self, control_id: str, application: str, facility: str) -> list[Earlier]:
         """Return what this sender sent before with a control id, in this batch and in the store, newest first."""
-        stored = earlier_messages(self.store, control_id, application, facility)
-        return self._pending.get((control_id, application, facility), []) + stored
+        key = control_id, application, facility
+        known = control_id in self._looked_up
+        stored = self._stored.get(key, []) if known else earlier_messages(self.store, *key)
+        return self._pending.get(key, []) + stored
 
     def earlier_of(self, header: Header, digest: bytes) -> Earlier | None:
         """Return what a block repeats of which no more than the header can be read."""

@@ -11,12 +11,13 @@ from hl7bridge.errors import DUPLICATE_KEY, MessageError
 from hl7bridge.ledger.account import AccountState
 from hl7bridge.ledger.arrival import Arrival
 from hl7bridge.ledger.identity import Combined, Kind, Name, Outcome, Standing, find_outcome
+from hl7bridge.ledger.joining import without_status
 from hl7bridge.rules.due import DueDays
 from hl7bridge.storage import merging, patients
 from hl7bridge.storage.accounts import account_by_ids, account_in_facility, read_account
 from hl7bridge.storage.database import Store
 from hl7bridge.storage.exceptions import hold_account, open_exception
-from hl7bridge.storage.identifiers import add_identifier, identifiers_of
+from hl7bridge.storage.identifiers import add_identifier, identifiers_of, mark_merged
 
 SWAPPED: Final = "merge_maybe_swapped"
 BOTH_PLACED: Final = "merge_both_placed"
@@ -79,8 +80,8 @@ class Side(Protocol):
     def open(self, name: Name) -> int:
         """Store one of which no more than its id is known."""
 
-    def renumber(self, row_id: int, name: Name) -> None:
-        """Give one another id."""
+    def renumber(self, row_id: int, name: Name, *, is_merge: bool = False) -> None:
+        """Give one another id; ``is_merge``: it is of another, who was not known."""
 
     def join(self, source_id: int, target_id: int) -> int:
         """Have all that hangs on the source hang on the target, and return how many rows that were."""
@@ -115,7 +116,7 @@ class Patients:
         """Store a patient."""
         return patients.open_patient(self._store, self.facility, *name, self._occasion.arrival)
 
-    def renumber(self, row_id: int, name: Name) -> None:
+    def renumber(self, row_id: int, name: Name, *, is_merge: bool = False) -> None:  # noqa: ARG002
         """Give a patient another id."""
         patients.renumber_patient(self._store, row_id, *name)
 
@@ -162,11 +163,11 @@ class Accounts:
         """Store an account."""
         return merging.open_account(self._store, self.facility, name, self._occasion.arrival)
 
-    def renumber(self, row_id: int, name: Name) -> None:
-        """Give an account another number."""
+    def renumber(self, row_id: int, name: Name, *, is_merge: bool = False) -> None:
+        """Give an account another number; what its status was is not the other's."""
         self._occasion.ask_to_tell(row_id, "the account's number changed")
-        state = read_account(self._store, row_id)
-        merging.renumber_account(self._store, state, name, self._occasion.arrival.now)
+        was, now = read_account(self._store, row_id), self._occasion.arrival.now
+        merging.renumber_account(self._store, without_status(was) if is_merge else was, name, now)
 
     def join(self, source_id: int, target_id: int) -> int:
         """Merge an account into another. Both placed: placements stay, and nothing new is placed."""
@@ -229,12 +230,14 @@ def combine(occasion: Occasion, side: Side, change: Combined) -> int:
     if change.is_merge and _is_swapped(side, source, target):
         occasion.say("PID and MRG may be swapped: the source is the one with history", SWAPPED)
     authority = change.source.authority or (side.authority_of(source.row_id) if source.row_id else "")
+    if change.is_merge and source.row_id is not None:
+        mark_merged(occasion.store, side.kind, source.row_id)
     if outcome is Outcome.COMBINE:
         row_id = target.row_id or 0
         side.join(source.row_id or 0, row_id)
     elif outcome is Outcome.RENUMBER:
         row_id = source.row_id or 0
-        side.renumber(row_id, change.target)
+        side.renumber(row_id, change.target, is_merge=change.is_merge)
         occasion.say(f"{side.kind} has its new number")
     else:
         row_id = target.row_id or side.open(change.target)
@@ -245,9 +248,8 @@ def combine(occasion: Occasion, side: Side, change: Combined) -> int:
 
 
 def _is_swapped(side: Side, source: Standing, target: Standing) -> bool:
-    if source.row_id is None or not side.has_history(source.row_id):
-        return False
-    return target.row_id is None or not side.has_history(target.row_id)
+    has = [each.row_id is not None and side.has_history(each.row_id) for each in (source, target)]
+    return has == [True, False]
 
 
 def _leads_to(occasion: Occasion, side: Side, change: Combined, row_id: int | None) -> bool:
@@ -294,5 +296,5 @@ def _retire(occasion: Occasion, side: Side, change: Combined, authority: str, ro
     add_identifier(
         occasion.store, side.kind, side.facility, change.source.number, authority, row_id,
         since=occasion.arrival.as_of, message_id=occasion.arrival.message_id, retired=1,
-        becomes=f"{number}^^^{assigned_by}" if assigned_by else number,
+        becomes=f"{number}^^^{assigned_by}" if assigned_by else number, merged=int(change.is_merge),
     )  # fmt: skip

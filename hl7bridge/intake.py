@@ -9,7 +9,7 @@ from hashlib import blake2b
 from typing import Final, NamedTuple
 
 from hl7bridge.errors import UNKNOWN_KEY, Location, MessageError
-from hl7bridge.ledger.account import AccountState, fold_entries, new_account
+from hl7bridge.ledger.account import AccountState, fold_entries, new_account, with_due
 from hl7bridge.ledger.arrival import Arrival
 from hl7bridge.ledger.identity import Name, renumber_field
 from hl7bridge.ledger.intake import complete_entries, merge_account, new_entries, repeated_entries
@@ -23,14 +23,15 @@ from hl7bridge.money import ZERO
 from hl7bridge.rules.due import DueDays
 from hl7bridge.storage import accounts as table
 from hl7bridge.storage.addressing import note_visits, with_own_number, with_provisional, without_status
-from hl7bridge.storage.database import Later, RowSink, Store
+from hl7bridge.storage.database import RowSink, Store
 from hl7bridge.storage.discrepancies import compare_balance
 from hl7bridge.storage.entries import entries_by_transaction, has_reversal, insert_entries, pair_entries
-from hl7bridge.storage.patients import is_merged_number, stored_patient
+from hl7bridge.storage.later import Later
+from hl7bridge.storage.patients import is_merged_number, stored_patient, touch_patient
 from hl7bridge.storage.ranked import apply_ranked
 from hl7bridge.storage.signals import apply_signals
 
-_ACCOUNT_NUMBER: Final = Location("PID", 1, 18, 1, 1)
+ACCOUNT_NUMBER: Final = Location("PID", 1, 18, 1, 1)
 
 
 def event_time(message: Message, zone: dt.tzinfo, now: str) -> str:
@@ -98,7 +99,7 @@ def apply_records(
     if told is None:
         return Applied(None, patient_id, "; ".join(said))
     if known is None and not may_create:
-        raise MessageError(UNKNOWN_KEY, _ACCOUNT_NUMBER, "this account is not known; send its registration first")
+        raise MessageError(UNKNOWN_KEY, ACCOUNT_NUMBER, "this account is not known; send its registration first")
     if known is not None:
         known = with_provisional(store, known, told, arrival, due_on)
         told, unused = without_status(store, known, told)
@@ -117,7 +118,7 @@ def apply_records(
         compare_balance(store, state, records.balance, _text(told.visit_number), message_id=message_id, now=now)
     if records.signals:
         apply_signals(store, state.id, records.signals, arrival=arrival)
-    said.append(_repeated_text(repeated))
+    said.append(repeated_text(repeated))
     return Applied(state.id, patient_id, "; ".join(filter(None, said)))
 
 
@@ -136,17 +137,17 @@ def _apply_account(
     entries = complete_entries(records.entries) if records.entries else []
     repeated = repeated_entries(records.entries)
     state = merge_account(state, told, patient_id, at=as_of, message_id=message_id)
-    state = _with_deletions(state, records, as_of)
+    state = with_deletions(state, records, as_of)
     if not before.id:
         fresh = new_entries(entries, {}, repeated)
         state = fold_entries(state, fresh)
-        state = state._replace(due_on=due_on(state, has_signals=False))
+        state = with_due(state, due_on(state, has_signals=False))
         state = state._replace(id=table.insert_account(store, state, now))
     else:
         ids = [entry.transaction_id for entry in entries if isinstance(entry.transaction_id, str)]
         fresh = new_entries(entries, _known_entries(store, before, told, source, ids) if ids else {}, repeated)
         state = fold_entries(state, fresh)
-        state = state._replace(due_on=due_on(state))
+        state = with_due(state, due_on(state))
         if state != before:
             table.update_account(store, state, now, before)
     return state, fresh, len(repeated)
@@ -190,14 +191,15 @@ def _apply_patient(store: Store, told: Patient, arrival: Arrival, said: list[str
     row = merge_told(known, stored.as_of, stored.field_times, told, as_of)
     newest = max(as_of, stored.as_of)
     merged = Patient._make(row.values)
-    if merged != stored.patient or newest != stored.as_of or row.times != stored.field_times:
+    if merged != stored.patient:
         table.update_patient(store, stored.id, merged, newest, message_id, row.times)
-        if merged != stored.patient:
-            table.make_patient_due(store, stored.id, now[:10])
+        table.make_patient_due(store, stored.id, now[:10])
+    elif newest != stored.as_of or row.times != stored.field_times:
+        touch_patient(store, stored.id, newest, message_id, row.times)
     return stored.id
 
 
-def _with_deletions(state: AccountState, records: Records, as_of: str) -> AccountState:
+def with_deletions(state: AccountState, records: Records, as_of: str) -> AccountState:
     """Mark when all guarantors or coverages were deleted, so that what older messages tell of them stays out."""
     times = state.field_times
     if records.guarantors and is_delete_all(records.guarantors):
@@ -229,7 +231,8 @@ def _append(
         )
 
 
-def _repeated_text(count: int) -> str:
+def repeated_text(count: int) -> str:
+    """Return what there is to say of entries that a message tells twice."""
     return f"{count} of its entries are told twice and counted once" if count else ""
 
 

@@ -32,7 +32,7 @@ def parse_money(text: str) -> Decimal:
 
 def to_cents(amount: Decimal) -> int:
     """Return whole cents of an amount that has at most two places."""
-    return int(amount.scaleb(2))
+    return int(amount.scaleb(2)) if amount else 0
 
 
 def from_cents(cents: int) -> Decimal:

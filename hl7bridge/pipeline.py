@@ -15,17 +15,29 @@ from hl7bridge.admission import (
     parse_block,
     read_ahead,
 )
-from hl7bridge.batch import MOST_REASON, REFUSED, TAKEN, Batch, Found, Received, Reply, digest_of, find_repeated
+from hl7bridge.batch import (
+    MOST_REASON,
+    REFUSED,
+    TAKEN,
+    Ahead,
+    Batch,
+    Found,
+    Received,
+    Reply,
+    digest_of,
+    find_repeated,
+)
 from hl7bridge.checks import check_event, internal_error
 from hl7bridge.errors import BridgeError, MessageError, StoreError
 from hl7bridge.identities import IdentityChange, apply_identities
-from hl7bridge.intake import apply_records, event_time, source_mark
+from hl7bridge.intake import Applied, apply_records, event_time, source_mark
 from hl7bridge.ledger.arrival import Arrival
 from hl7bridge.mapping.apply import apply_mapping
 from hl7bridge.mapping.records import Records
 from hl7bridge.message.ack import ACCEPTED, Acks, Outcome, build_acks
 from hl7bridge.message.header import Header, read_header
 from hl7bridge.message.model import Message
+from hl7bridge.opening import open_account
 from hl7bridge.policy import Policy, Setup
 from hl7bridge.privacy.keeping import Pickers, compile_keeps, kept_text
 from hl7bridge.storage.addressing import known_account
@@ -38,6 +50,7 @@ __all__ = ["Pipeline", "Policy", "Setup"]
 _ACKNOWLEDGEMENTS: Final = frozenset({"ACK", "MCF"})
 _NOT_ANSWERED: Final = Acks((), "")
 _UNCHANGED: Final = IdentityChange()
+_TOGETHER: Final = 64  # blocks of which the records are held at once: what most batches have
 
 
 class Pipeline:
@@ -74,7 +87,11 @@ class Pipeline:
     def receive_within(self, blocks: Sequence[Received], now: dt.datetime) -> list[Reply]:
         """Do what ``receive`` does inside the caller's transaction; the replies are true once that is committed."""
         batch = Batch(self._store, now)
-        replies = [self._receive_one(block, batch) for block in blocks]
+        replies: list[Reply] = []
+        for at in range(0, len(blocks), _TOGETHER):
+            read = [self._read(block) for block in blocks[at : at + _TOGETHER]]
+            batch.look_up(read)
+            replies += [self._receive_one(block, batch) for block in read]
         self._require_transaction()
         batch.write()
         return replies
@@ -83,6 +100,23 @@ class Pipeline:
         """Raise StoreError when the database has undone the transaction by itself, as it may when a disk is full."""
         if not self._store.connection.in_transaction:
             raise StoreError(f"{self._store.path}: the transaction was undone")
+
+    def _read(self, block: Received) -> Received:
+        """Return a block with its message and records, or why there are none: what is raised when its turn comes."""
+        digest = digest_of(self._store, block)
+        policy = self.setup.policies[block.listener]
+        name, records = "", None
+        try:
+            message = parse_block(block, policy)
+        except Exception as error:  # noqa: BLE001  (no block may take others with it)
+            return block._replace(ahead=Ahead(digest, error))
+        if message.message_type not in _ACKNOWLEDGEMENTS:
+            try:
+                name = self.setup.mapping_name(block.listener, message)
+                records = apply_mapping(self.setup.mappings[name], message)
+            except Exception as error:  # noqa: BLE001  (as above)
+                return block._replace(ahead=Ahead(digest, message, name, error))
+        return block._replace(ahead=Ahead(digest, message, name, records))
 
     def _receive_one(self, block: Received, batch: Batch) -> Reply:
         digest = digest_of(self._store, block)
@@ -98,7 +132,7 @@ class Pipeline:
                 return batch.note(block, digest, header, found, kept_text(message, None), _NOT_ANSWERED)
             admitted = admit(block, policy, message)
             if admitted is None and block.replay_of is None:
-                same_id = batch.earlier(message.control_id, message.sending_application, message.sending_facility)
+                same_id = batch.earlier(message.control_id, *message.sender)
                 earlier = find_repeated(same_id, digest)
                 if earlier is not None and earlier.disposition in TAKEN:
                     return batch.note_duplicate(block, digest, header, earlier)
@@ -146,34 +180,30 @@ class Pipeline:
         return kept_text(message, pickers)
 
     def _apply(self, block: Received, policy: Policy, message: Message, batch: Batch) -> Found:
-        name = self.setup.mapping_name(block.listener, message)
-        mapping = self.setup.mappings[name]
-        records = apply_mapping(mapping, message)
+        name, records = (block.ahead.mapping, block.ahead.records) if block.ahead else ("", None)
+        if isinstance(records, Exception):
+            raise records
         if records is None:
+            mapping = self.setup.mappings[name]
             check_event(mapping, message, refuse=policy.refuse_unmapped)
             named = message.message_type, message.trigger_event
             unused = f"no mapping uses {'^'.join(named)}"
             return Found(Disposition.IGNORED, "taken; nothing is made of it" if named in mapping.events else unused)
-        zone = self.setup.zone_of(_facility_of(records) or message.sending_facility)
-        source = "|".join(message.header.sender)
+        zone = self.setup.zone_of(_facility_of(records) or message.sender[1])
+        source = "|".join(message.sender)
         as_of = f"{event_time(message, zone, batch.now_order)} {source_mark(source)}"
         arrival = Arrival(as_of, source, batch.next_id, batch.now_text)
         may_create = not policy.require_account or message.message_type == "ADT"
-        known, changed = known_account(self._store, batch.later, records), _UNCHANGED
-        if records.identities or records.others:
-            batch.later.write()
-        with self._store.savepoint():
-            if records.identities:
-                event, due_on = message.trigger_event, self.setup.due_on
-                changed = apply_identities(self._store, records.identities, event, arrival, due_on)
-                known = known_account(self._store, batch.later, records)
-            applied = apply_records(
-                self._store, batch.later, records, known, arrival, self.setup.due_on, may_create=may_create
+        changed = _UNCHANGED
+        new = batch.strangers.take(records)
+        applied = None
+        if records.account is not None and new.account and (new.patient or records.patient is None):
+            applied = open_account(batch.later, records, arrival, self.setup.due_on, may_create=may_create)
+        if applied is None:
+            event = message.trigger_event
+            changed, applied = self._apply_known(
+                records, event, arrival, batch, is_new=new.account, may_create=may_create
             )
-            for other in records.others:
-                batch.later.write()  # inside the savepoint: what the account before left is of this message
-                known = known_account(self._store, batch.later, other)
-                apply_records(self._store, batch.later, other, known, arrival, self.setup.due_on, may_create=may_create)
         for counter in changed.counters:
             batch.counts[block.listener, counter] += 1
         reason = "" if block.replay_of is None else f"replay of message {block.replay_of}"
@@ -182,6 +212,28 @@ class Pipeline:
         account_id = changed.account_id if applied.account_id is None else applied.account_id
         patient_id = changed.patient_id if applied.patient_id is None else applied.patient_id
         return Found(Disposition.APPLIED, reason, ACCEPTED, name, account_id, patient_id)
+
+    def _apply_known(
+        self, records: Records, event: str, arrival: Arrival, batch: Batch, *, is_new: bool, may_create: bool
+    ) -> tuple[IdentityChange, Applied]:
+        """Apply what is told of a patient or account that may be known; ``is_new``: the account is not."""
+        store, later, due_on = self._store, batch.later, self.setup.due_on
+        changed = _UNCHANGED
+        if later.has_ids:
+            later.write()
+        known = None if is_new else known_account(store, later, records)
+        if records.identities or records.others:
+            later.write()
+        with store.savepoint():
+            if records.identities:
+                changed = apply_identities(store, records.identities, event, arrival, due_on)
+                known = known_account(store, later, records)
+            applied = apply_records(store, later, records, known, arrival, due_on, may_create=may_create)
+            for other in records.others:
+                later.write()  # inside the savepoint: what the account before left is of this message
+                known = known_account(store, later, other)
+                apply_records(store, later, other, known, arrival, due_on, may_create=may_create)
+        return changed, applied
 
     def _refuse_unstored(self, block: Received, now: dt.datetime, error: Exception) -> Reply:
         policy = self.setup.policies.get(block.listener) or Policy(block.listener)

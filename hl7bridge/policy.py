@@ -40,4 +40,4 @@ class Setup(NamedTuple):
 
     def mapping_name(self, listener: str, message: Message) -> str:
         """Return which mapping reads a message: the listener's own, else the sender's, else the default."""
-        return self.policies[listener].mapping or self.senders.get(message.header.sender) or self.default_mapping
+        return self.policies[listener].mapping or self.senders.get(message.sender) or self.default_mapping

@@ -51,6 +51,33 @@ def test_of_a_status_that_is_the_survivors_too_nothing_is_said(feed):
     assert reply.reason == ""
 
 
+def test_what_is_told_under_a_number_of_which_only_the_merge_is_known_ends_nothing_either(feed):
+    """No row of the store ever had the number: it leads to the survivor, and is none of its own."""
+    feed.take(*FIRST, MERGE)
+    (reply,) = feed.take(status_told("A11", "TACC2"))
+    assert (status_of(feed, "TACC1"), WAS_MERGED in reply.reason) == ("open", True)
+
+
+def test_a_duplicate_that_was_cancelled_before_its_survivor_is_known_cancels_nothing(feed):
+    """The survivor is what the store has of the duplicate, under another number."""
+    feed.take(*SECOND, status_told("A11", "TACC2", "20261120110000"), MERGE)
+    assert [status_of(feed, number) for number in ("TACC1", "TACC2")] == ["open", "open"]
+
+
+def test_a_duplicate_that_was_opened_again_opens_no_survivor_that_was_cancelled(feed):
+    """A merge carries no status, not even that of an open account that was told as late as can be."""
+    feed.take(*FIRST, *SECOND, status_told("A11", "TACC1", "20261120110000"))
+    feed.take(status_told("A13", "TACC2", "20261120113000"), MERGE)
+    assert status_of(feed, "TACC1") == "cancelled"
+
+
+def test_the_former_numbers_of_a_duplicate_end_nothing_after_it_is_merged(feed):
+    """TACC2 was corrected to TACC9, and that was merged away."""
+    feed.take(*FIRST, *SECOND, renamed("A49", "20261120110000", "TACC9", "TACC2"))
+    feed.take(told("A41", pid("TACC1", "TMRN1"), mrg("TMRN2", "TACC9")), status_told("A11", "TACC2"))
+    assert [status_of(feed, number) for number in ("TACC1", "TACC2")] == ["open", "open"]
+
+
 def test_a_corrected_number_still_tells_the_status(feed):
     """It is the same account under its number of before."""
     feed.take(*FIRST, renamed("A49", "20261120120000", "TACC9", "TACC1"), status_told("A11", "TACC1"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import resource
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from hl7bridge.storage.database import Store
 
 _OWN_DESCRIPTORS: Final = 64  # for the store, ports, destinations, files and logs
+# Objects that may be made and not yet gone before Python looks for cycles among them: more than a batch of messages
+# makes. By the default of 700 it would look several times in each batch, in vain, and at all objects there are.
+YOUNG_OBJECTS: Final = 5_000
 
 
 @click.command()
@@ -35,6 +39,7 @@ def command(app: App) -> None:
     from hl7bridge.storage.database import open_store, read_key
     from hl7bridge.versions import load_configuration
 
+    gc.set_threshold(YOUNG_OBJECTS)
     _configure_logs()
     assembled = load_configuration(app.config_path)
     settings = assembled.settings
@@ -70,6 +75,7 @@ def _run(assembled: Assembled, open_again: Any, load: Any) -> None:
     signal.signal(signal.SIGINT, stop)
     signal.signal(signal.SIGHUP, lambda _number, _frame: reactor.callFromThread(daemon.reload))
     daemon.start()
+    gc.freeze()  # what is there now stays: a look at all objects is one at those that came since
     reactor.addSystemEventTrigger("before", "shutdown", daemon.stop)
     reactor.run(installSignalHandlers=False)
 

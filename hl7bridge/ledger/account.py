@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from hl7bridge.mapping.records import Entry
 from hl7bridge.money import ZERO
@@ -52,6 +52,10 @@ class AccountState(NamedTuple):
         return self.charges - self.payments - self.adjustments
 
 
+_TOTALS: Final = AccountState._fields.index("charges")
+_DUE: Final = AccountState._fields.index("due_on")  # the eight fields between these two are the totals
+
+
 def new_account(facility: str, number: str, *, as_of: str, message_id: int) -> AccountState:
     """Return an open account with no entries, not yet stored (id 0)."""
     return AccountState(
@@ -89,16 +93,13 @@ def fold_entries(state: AccountState, entries: Sequence[Entry]) -> AccountState:
             adjustments += amount
             if entry.payer == "insurance":
                 insured = _later(insured, day)
-    return state._replace(
-        charges=charges,
-        payments=payments,
-        adjustments=adjustments,
-        insurance_payments=insurance,
-        first_service_on=first,
-        last_service_on=last,
-        last_payment_on=paid,
-        insurance_paid_on=insured,
-    )
+    totals = charges, payments, adjustments, insurance, first, last, paid, insured
+    return AccountState._make((*state[:_TOTALS], *totals, *state[_DUE:]))
+
+
+def with_due(state: AccountState, day: dt.date | None) -> AccountState:
+    """Return the state with the day on which it is to be decided."""
+    return state if day == state.due_on else AccountState._make((*state[:_DUE], day, *state[_DUE + 1 :]))
 
 
 def _earlier(one: dt.date | None, other: dt.date | None) -> dt.date | None:

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from operator import attrgetter
 from typing import Any, Final, TypeVar, cast
 
 from hl7bridge.errors import DATA_TYPE, DUPLICATE_KEY, REQUIRED_FIELD, Location, MessageError
-from hl7bridge.ledger.account import AccountState
-from hl7bridge.ledger.times import merge_told
+from hl7bridge.ledger.account import AccountState, new_account
+from hl7bridge.ledger.times import Told, first_told, merge_told
 from hl7bridge.mapping.records import NULL, Account, Entry, Record
 from hl7bridge.money import parse_money
 
 _R = TypeVar("_R", bound=Record)
 _IDENTITY: Final = 2  # facility and number come first in an account's record
-_FIELDS: Final = (*Account._fields[_IDENTITY:], "patient_id")
-_AUTHORITY: Final = _FIELDS.index("authority")
 _OPEN: Final = "open"
-_pick_fields = attrgetter(*_FIELDS)
+# An account's state has what a record tells of in two runs, status to patient and authority to alternate visit.
+_STATUS, _PATIENT, _AS_OF, _AUTHORITY, _MERGED = map(
+    AccountState._fields.index, ("status", "patient_id", "as_of", "authority", "merged_into")
+)
+_TOLD_AUTHORITY: Final = Account._fields.index("authority") - _IDENTITY
 _NONE: Final[frozenset[int]] = frozenset()
+_NULLS: Final = frozenset({NULL})  # to look for one by its hash: to compare it with an amount takes long
 _AMOUNT = 11
 _TRANSACTION = 2
 _CODED_KINDS = frozenset({"PY", "AJ", "CO"})
@@ -28,7 +30,7 @@ MOST_DOLLARS = 10**11  # a larger amount is a mistake: it would not fit the fiel
 def merge_record(known: _R | None, told: _R) -> _R:
     """Return what is known after a record: None keeps, NULL clears, anything else replaces."""
     if known is None:
-        return told if NULL not in told else cast("_R", type(told)._make(None if v is NULL else v for v in told))
+        return told if _NULLS.isdisjoint(told) else cast("_R", type(told)._make(None if v is NULL else v for v in told))
     values: list[Any] = [
         old if new is None else None if new is NULL else new for old, new in zip(known, told, strict=True)
     ]
@@ -43,26 +45,46 @@ def merge_account(
     An older message fills what no newer one has told of, and overwrites nothing. An account that nothing else was told
     of is open.
     """
+    before = [*known[_STATUS:_PATIENT], *known[_AUTHORITY:_MERGED], known.patient_id]
+    if before[0] == _OPEN:
+        before[0] = None  # it is only assumed
+    before[_TOLD_AUTHORITY] = before[_TOLD_AUTHORITY] or None
+    row = merge_told(before, known.as_of, known.field_times, _told_values(told, patient_id), at)
+    newest = (at, message_id) if at >= known.as_of else (known.as_of, known.message_id)
+    return _state(known, row, newest)
+
+
+def first_account(told: Account, patient_id: int | None, *, at: str, message_id: int) -> AccountState:
+    """Return what ``merge_account`` makes of an account that was not known before."""
+    blank = new_account(str(told.facility), str(told.number), as_of=at, message_id=message_id)
+    return _state(blank, first_told(_told_values(told, patient_id), at), (at, message_id))
+
+
+def _told_values(told: Account, patient_id: int | None) -> list[Any]:
+    """Return the fields that a message tells of, as ``ledger.times`` has them."""
     values: list[Any] = [*told[_IDENTITY:], patient_id]
     if values[0] == _OPEN:
         values[0] = NULL
-    row = merge_told(_told_values(known), known.as_of, known.field_times, values, at)
-    changes = dict(zip(_FIELDS, row.values, strict=True))
-    changes["status"] = changes["status"] or _OPEN
-    changes["authority"] = changes["authority"] or ""
-    if at >= known.as_of:
-        changes["as_of"] = at
-        changes["message_id"] = message_id
-    return known._replace(**changes, field_times=row.times)
-
-
-def _told_values(state: AccountState) -> list[Any]:
-    """Return the fields that messages tell of, as ``ledger.times`` has them: None for what is only assumed."""
-    values: list[Any] = list(_pick_fields(state))
-    if values[0] == _OPEN:
-        values[0] = None
-    values[_AUTHORITY] = values[_AUTHORITY] or None
     return values
+
+
+def _state(known: AccountState, row: Told, newest: tuple[str, int]) -> AccountState:
+    """Return an account with the fields of a row. Written out: to replace them by name takes twenty times as long."""
+    values = row.values
+    return AccountState._make(
+        (
+            *known[:_STATUS],
+            values[0] or _OPEN,
+            *values[1:_TOLD_AUTHORITY],
+            values[-1],  # the patient
+            *known[_PATIENT + 1 : _AS_OF],
+            *newest,
+            values[_TOLD_AUTHORITY] or "",
+            *values[_TOLD_AUTHORITY + 1 : -1],
+            *known[_MERGED:-1],
+            row.times,
+        )
+    )
 
 
 def complete_entries(entries: Iterable[Entry]) -> list[Entry]:
@@ -72,7 +94,8 @@ def complete_entries(entries: Iterable[Entry]) -> list[Entry]:
     """
     complete: list[Entry] = []
     for occurrence, told in enumerate(entries, 1):
-        entry = merge_record(None, told)  # an entry is never changed: a null in one is no value
+        # An entry is never changed: a null in one is no value.
+        entry = told if _NULLS.isdisjoint(told) else merge_record(None, told)
         amount = entry.amount
         place = Location("FT1", occurrence, _AMOUNT)
         if amount is None:

@@ -51,10 +51,18 @@ def join_accounts(target: AccountState, source: AccountState) -> AccountState:
 
 def without_authority(state: AccountState) -> AccountState:
     """Return an account as if nothing had been told of who assigned its number."""
+    return state._replace(authority="", field_times=_times_without(state, "authority"))
+
+
+def without_status(state: AccountState) -> AccountState:
+    """Return an account as if nothing had been told of its status."""
+    return state._replace(status=_OPEN, field_times=_times_without(state, _STATUS))
+
+
+def _times_without(state: AccountState, name: str) -> str:
     masks, marks = parse_times(state.field_times)
-    others = ~(1 << _ACCOUNT_FIELDS.index("authority"))
-    times = encode_times([(time, mask & others) for time, mask in masks], marks)
-    return state._replace(authority="", field_times=times)
+    others = ~(1 << _ACCOUNT_FIELDS.index(name))
+    return encode_times([(time, mask & others) for time, mask in masks], marks)
 
 
 def join_patients(target: PatientRow, source: PatientRow) -> PatientRow:
@@ -86,12 +94,8 @@ def _told_account(state: AccountState) -> Told:
 
 
 def _offered(row: Told, names: Collection[str], own: Collection[str]) -> Told:
-    """Return a row without the fields that are its own and without what it says is not known.
-
-    That an account is open is known when it was said, though it is no value.
-    """
+    """Return a row without the fields that are its own and without what it says is not known."""
     values = [None if name in own else value for name, value in zip(names, row.values, strict=True)]
-    told = zip(names, values, strict=True)
-    valued = sum(1 << at for at, (name, value) in enumerate(told) if value is not None or name == _STATUS)
+    valued = sum(1 << at for at, value in enumerate(values) if value is not None)
     masks, marks = parse_times(row.times)
     return Told(values, row.as_of, encode_times([(time, mask & valued) for time, mask in masks], marks))

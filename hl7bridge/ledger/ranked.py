@@ -38,7 +38,7 @@ class Applied(NamedTuple, Generic[Kind]):
 def number_by_place(records: Sequence[Kind]) -> list[Kind]:
     """Number records that carry no rank of their own by their place in the message."""
     return [
-        record if isinstance(record.rank, int) and record.rank else record._replace(rank=at)
+        record if isinstance(record.rank, int) and record.rank else _ranked_at(record, at)
         for at, record in enumerate(records, 1)
     ]
 
@@ -56,11 +56,19 @@ def start_ranked(told: Kind, at: str, deleted_at: str = "") -> Ranked[Kind] | No
     """Return the first that is known of a place; None when the list was deleted after ``at``."""
     if deleted_at and at <= deleted_at:
         return None
+    floor = f"{_FLOOR}:{deleted_at}" if deleted_at else ""
+    if NULL not in told:
+        return Ranked(told, at, floor)
     row = first_told(told, at)
-    times = row.times
-    if deleted_at:
-        times = ",".join(filter(None, (times, f"{_FLOOR}:{deleted_at}")))
-    return Ranked(_record(told, row), at, times)
+    return Ranked(_record(told, row), at, ",".join(filter(None, (row.times, floor))))
+
+
+def start_all(told: Sequence[Kind], at: str) -> list[Ranked[Kind]]:
+    """Return what stands at each place of a list of which one message alone has told."""
+    if is_delete_all(told):
+        return []
+    by_rank = {record.rank: record for record in number_by_place(told)}
+    return [row for record in by_rank.values() if (row := start_ranked(record, at)) is not None]
 
 
 def merge_ranked(known: Ranked[Kind], told: Kind, at: str) -> Applied[Kind]:
@@ -100,6 +108,11 @@ def _ended(known: Ranked[Kind], row: Told) -> Ranked[Kind] | None:
     """Return the former row when a value that was known is another now."""
     changed = any(old is not None and old != new for old, new in zip(known.record, row.values, strict=True))
     return known if changed else None
+
+
+def _ranked_at(record: Kind, rank: int) -> Kind:
+    made: Any = type(record)._make((rank, *record[1:]))
+    return made  # type: ignore[no-any-return]
 
 
 def _record(like: Kind, row: Told) -> Kind:

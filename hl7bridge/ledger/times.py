@@ -74,29 +74,42 @@ def merge_told(known: Sequence[Any], as_of: str, times: str, told: Sequence[Any]
     """
     if at < as_of:
         return _merge_late(known, as_of, times, told, at)
-    values = [old if new is None else None if new is NULL else new for old, new in zip(known, told, strict=True)]
-    nulls = _mask(told, NULL) if NULL in told else 0
-    if at == as_of and not times and not nulls:
+    values, now, nulls, rest = _taken(known, told)
+    if at == as_of:
+        rest = 0
+    if not (times or nulls or rest):
         return Told(values, at, "")
     masks, marks = parse_times(times)
-    now, named = 0, 0
-    bit = 1
-    for new in told:
-        if new is not None:
-            now |= bit
-        bit <<= 1
     older: list[tuple[str, int]] = []
     for time, mask in masks:
-        named |= mask
+        rest &= ~mask
         if mask & ~now:
             older.append((time, mask & ~now))
-    if at > as_of:
-        rest = _known_mask(known) & ~named & ~now
-        if rest:
-            older = _joined(older, as_of, rest)
+    if rest:
+        older = _joined(older, as_of, rest)
     if nulls:
         older = _joined(older, at, nulls)
     return Told(values, at, encode_times(older, marks))
+
+
+def _taken(known: Sequence[Any], told: Sequence[Any]) -> tuple[list[Any], int, int, int]:
+    """Return the values after a newer record, and as bits: fields told, those of them cleared, those that keep one."""
+    values: list[Any] = []
+    now = nulls = rest = 0  # fields that are told, those of them that are cleared, and those that keep a value
+    bit = 1
+    for old, new in zip(known, told, strict=True):
+        if new is None:
+            values.append(old)
+            if old is not None:
+                rest |= bit
+        else:
+            now |= bit
+            if new is NULL:
+                nulls |= bit
+                new = None  # noqa: PLW2901
+            values.append(new)
+        bit <<= 1
+    return values, now, nulls, rest
 
 
 def merge_rows(one: Told, other: Told) -> Told:
@@ -162,15 +175,6 @@ def _joined(masks: list[tuple[str, int]], time: str, mask: int) -> list[tuple[st
             masks[at] = (time, fields | mask)
             return masks
     return [*masks, (time, mask)]
-
-
-def _known_mask(values: Sequence[Any]) -> int:
-    mask, bit = 0, 1
-    for value in values:
-        if value is not None:
-            mask |= bit
-        bit <<= 1
-    return mask
 
 
 def _mask(values: Sequence[Any], wanted: object) -> int:

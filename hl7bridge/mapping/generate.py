@@ -259,7 +259,11 @@ def _part(path: Path, use: Callable[[str], list[str]]) -> list[str]:
     lines = use("s") if path.subcomponent else use(f"p[{index}]")
     if path.subcomponent:
         at = path.subcomponent
-        lines = [f"s = p[{index}].split('&')", f"s = s[{at - 1}] if len(s) >= {at} else ''", *_under("s", lines)]
+        if at == 1:
+            divided = [f"s = p[{index}]", "if '&' in s: s = s.split('&', 1)[0]"]
+        else:
+            divided = [f"s = p[{index}].split('&')", f"s = s[{at - 1}] if len(s) >= {at} else ''"]
+        lines = [*divided, *_under("s", lines)]
     return _under(f"k > {index} and p[{index}]", lines)
 
 

@@ -39,6 +39,7 @@ class Message:
         "_header",
         "_index",
         "_msh",
+        "_sender",
         "charset",
         "charset_guessed",
         "delimiters",
@@ -64,6 +65,7 @@ class Message:
         self._msh = msh
         self._fields: dict[str, list[list[str]]] = {"MSH": [msh]}
         self._header: Header | None = None
+        self._sender: tuple[str, str] | None = None
         # By name and separator together, so that a line of stray text is never taken for a segment.
         index: dict[str, list[str]] = {}
         for segment in segments:
@@ -161,6 +163,13 @@ class Message:
     def processing_id(self) -> str:
         """Return MSH-11.1."""
         return self._first(11)
+
+    @property
+    def sender(self) -> tuple[str, str]:
+        """Return MSH-3.1 and MSH-4.1: who sent it."""
+        if self._sender is None:
+            self._sender = self._first(3), self._first(4)
+        return self._sender
 
     @property
     def sending_application(self) -> str:

@@ -47,6 +47,9 @@ class Outlet:
 
     def write(self, data: bytes) -> None:
         """Send at once what the socket takes, without two turns of the reactor for a reply that fits in one packet."""
+        if self.is_tls:
+            self._write_tls(data)
+            return
         transport = self._transport
         if self._is_plain and not transport.dataBuffer and not transport._tempDataBuffer:  # noqa: SLF001
             taken = transport.writeSomeData(data)
@@ -55,6 +58,13 @@ class Outlet:
             data = data[taken:]
         if data:
             transport.write(data)
+
+    def _write_tls(self, data: bytes) -> None:
+        """Encrypt at once, past Twisted's buffer for small writes, and send at once what the socket takes."""
+        is_first = not self.has_unsent
+        TLSMemoryBIOProtocol.write(self._transport, data)
+        if is_first and self.has_unsent:
+            self._wire.doWrite()
 
     @property
     def has_unsent(self) -> bool:

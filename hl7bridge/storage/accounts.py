@@ -19,7 +19,6 @@ _COLUMNS: Final = ", ".join(AccountState._fields)
 _WRITTEN: Final = AccountState._fields[1:]
 _ACCOUNT_BY_ID: Final = f"SELECT {_COLUMNS} FROM accounts WHERE id = ?"
 _ACCOUNT_BY_NUMBER: Final = f"SELECT {_COLUMNS} FROM accounts WHERE number = ? AND facility = ?"
-_ACCOUNT_DAYS: Final = tuple(at for at, name in enumerate(AccountState._fields) if name.endswith("_on"))
 _MONEY: Final = ("charges", "payments", "adjustments", "insurance_payments")
 _ACCOUNT_MONEY: Final = tuple(AccountState._fields.index(name) for name in _MONEY)
 _INSERT_ACCOUNT: Final = (
@@ -140,12 +139,12 @@ def find_account(store: Store, number: str, facility: str | None = None) -> Acco
 
 def insert_account(store: Store, state: AccountState, now: str) -> int:
     """Store a new account and return its id."""
-    return store.insert(_INSERT_ACCOUNT, (*_account_values(state), now, now))
+    return store.insert(_INSERT_ACCOUNT, (*account_values(state), now, now))
 
 
 def update_account(store: Store, state: AccountState, now: str, before: AccountState | None = None) -> None:
     """Store an account that exists; ``before`` is what the store has of it, if that is known."""
-    values = _account_values(state)
+    values = account_values(state)
     is_less = before is not None and _pick_keys(state) == _pick_keys(before)
     sql, told = (_UPDATE_LESS, _pick_less(values)) if is_less else (_UPDATE_ACCOUNT, values)
     store.execute(sql, (*told, now, state.id))
@@ -172,14 +171,14 @@ def read_patient(store: Store, patient_id: int | None) -> Patient | None:
 
 def insert_patient(store: Store, patient: Patient, as_of: str, message_id: int, field_times: str = "") -> int:
     """Store a new patient and return its id."""
-    return store.insert(_INSERT_PATIENT, (as_of, message_id, field_times, *_stored(patient)))
+    return store.insert(_INSERT_PATIENT, (as_of, message_id, field_times, *stored_values(patient)))
 
 
 def update_patient(
     store: Store, patient_id: int, patient: Patient, as_of: str, message_id: int, field_times: str = ""
 ) -> None:
     """Store what is now known of a patient."""
-    store.execute(_UPDATE_PATIENT, (as_of, message_id, field_times, *_stored(patient), patient_id))
+    store.execute(_UPDATE_PATIENT, (as_of, message_id, field_times, *stored_values(patient), patient_id))
 
 
 def make_patient_due(store: Store, patient_id: int, today: str) -> None:
@@ -210,7 +209,7 @@ def write_ranked(
     sink: RowSink, kind: type[Guarantor | Coverage], account_id: int, rows: Iterable[Ranked[Any]], message_id: int
 ) -> None:
     """Store guarantors or coverages by rank, over what was there."""
-    values = [(account_id, *_stored(row.record), row.as_of, row.times, message_id) for row in rows]
+    values = [(account_id, *stored_values(row.record), row.as_of, row.times, message_id) for row in rows]
     sink.executemany(_WRITE_RANKED[kind], values)
 
 
@@ -249,17 +248,16 @@ def _ranked(kind: type[Kind], row: Row) -> Kind:
 
 def _account(row: Row) -> AccountState:
     values = list(row)
-    for at in _ACCOUNT_DAYS:
+    for at in _DATED[AccountState]:
         values[at] = day_of(values[at])
     for at in _ACCOUNT_MONEY:
         values[at] = from_cents(values[at])
     return AccountState._make(values)
 
 
-def _account_values(state: AccountState) -> list[Any]:
-    values: list[Any] = list(state)
-    for at in _ACCOUNT_DAYS:
-        values[at] = day_text(values[at])
+def account_values(state: AccountState) -> list[Any]:
+    """Return the values of an account as they are stored, but its id."""
+    values = stored_values(state)
     for at in _ACCOUNT_MONEY:
         values[at] = to_cents(values[at])
     return values[1:]
@@ -273,11 +271,11 @@ def _patient(row: Row) -> Patient:
 
 _DATED: Final = {
     kind: tuple(at for at, name in enumerate(kind._fields) if name.endswith("_on"))
-    for kind in (Patient, Guarantor, Coverage)
+    for kind in (Patient, Guarantor, Coverage, AccountState)
 }
 
 
-def _stored(record: Patient | Guarantor | Coverage) -> list[Any]:
+def stored_values(record: Patient | Guarantor | Coverage | AccountState) -> list[Any]:
     """Return the values of a merged record (it holds no NULL any more) as they are stored."""
     values: list[Any] = list(record)
     for at in _DATED[type(record)]:

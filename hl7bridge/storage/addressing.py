@@ -12,9 +12,10 @@ from hl7bridge.message.escape import escape
 from hl7bridge.rules.due import DueDays
 from hl7bridge.storage import accounts as table
 from hl7bridge.storage.authorities import check_authority
-from hl7bridge.storage.database import Later, RowSink, Store
+from hl7bridge.storage.database import RowSink, Store
 from hl7bridge.storage.exceptions import hold_account, open_exception
-from hl7bridge.storage.identifiers import ALTERNATE_VISIT, VISIT, Identifier, write_identifiers
+from hl7bridge.storage.identifiers import ACCOUNT, ALTERNATE_VISIT, VISIT, Identifier, is_of_merged, write_identifiers
+from hl7bridge.storage.later import Later
 from hl7bridge.storage.merging import join_account_rows
 from hl7bridge.storage.visits import moved_to
 
@@ -88,7 +89,11 @@ def without_status(store: Store, state: AccountState, told: Account) -> tuple[Ac
     if told.status is None or told.number == state.number:
         return told, ""
     other = table.account_in_facility(store, state.facility, str(told.number))
-    if other is None or table.is_provisional(other):
+    if other is None:
+        is_others = is_of_merged(store, ACCOUNT, state.facility, str(told.number))
+    else:
+        is_others = not table.is_provisional(other)
+    if not is_others:
         return told, ""
     return told._replace(status=None), "" if told.status == state.status else _MERGED_STATUS
 

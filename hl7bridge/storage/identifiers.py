@@ -14,7 +14,10 @@ ALTERNATE_VISIT: Final = "alternate_visit"
 
 
 class Identifier(NamedTuple):
-    """One id besides a row's own number. ``retired``: it was merged, moved or changed, and ``becomes`` another."""
+    """One id besides a row's own number. ``retired``: it was merged, moved or changed, and ``becomes`` another.
+
+    ``merged``: it was of another than whom it leads to now.
+    """
 
     kind: str
     facility: str
@@ -25,6 +28,7 @@ class Identifier(NamedTuple):
     message_id: int | None
     retired: int
     becomes: str = ""
+    merged: int = 0
 
 
 _COLUMNS: Final = ", ".join(Identifier._fields)
@@ -33,10 +37,12 @@ _COLUMNS: Final = ", ".join(Identifier._fields)
 _UPSERT: Final = (
     f"INSERT INTO identifiers ({_COLUMNS}) VALUES ({', '.join('?' * len(Identifier._fields))})"
     " ON CONFLICT (kind, number, facility, authority) DO UPDATE SET target_id = excluded.target_id,"
-    " since = excluded.since, message_id = excluded.message_id, retired = excluded.retired, becomes = excluded.becomes"
+    " since = excluded.since, message_id = excluded.message_id, retired = excluded.retired, becomes = excluded.becomes,"
+    " merged = excluded.merged"
     " WHERE excluded.retired = 1 OR (identifiers.retired = 0 AND excluded.since < identifiers.since)"
 )
 _FIND: Final = "SELECT authority, target_id FROM identifiers WHERE kind = ? AND number = ? AND facility = ?"
+_MERGED: Final = "SELECT 1 FROM identifiers WHERE kind = ? AND number = ? AND facility = ? AND merged = 1 LIMIT 1"
 # Without the index named the planner, which has no statistics, reads all of a kind to spare itself the sorting.
 _OF_TARGET: Final = (
     f"SELECT {_COLUMNS} FROM identifiers INDEXED BY identifiers_by_target WHERE target_id = ? AND kind = ?"
@@ -56,9 +62,10 @@ def add_identifier(  # noqa: PLR0913  (the columns of one row)
     message_id: int | None,
     retired: int,
     becomes: str = "",
+    merged: int = 0,
 ) -> None:
     """Have an id lead to a row. A retired one replaces what was known of it; another only what was told later."""
-    identifier = Identifier(kind, facility, number, authority, target_id, since, message_id, retired, becomes)
+    identifier = Identifier(kind, facility, number, authority, target_id, since, message_id, retired, becomes, merged)
     write_identifiers(store, [identifier])
 
 
@@ -81,6 +88,16 @@ def find_target(store: Store, kind: str, facility: str, number: str, authority: 
             return int(target_id)
     targets = {target_id for known, target_id in rows if not known or not authority}
     return int(targets.pop()) if len(targets) == 1 else None
+
+
+def is_of_merged(store: Store, kind: str, facility: str, number: str) -> bool:
+    """Return whether an id is of one who was merged into another."""
+    return store.row(_MERGED, (kind, number, facility)) is not None
+
+
+def mark_merged(store: Store, kind: str, target_id: int) -> None:
+    """Note of all ids that lead to a row that it is merged into another: they are not the other's own."""
+    store.execute("UPDATE identifiers SET merged = 1 WHERE target_id = ? AND kind = ?", (target_id, kind))
 
 
 def identifiers_of(store: Store, kind: str, target_id: int) -> list[Identifier]:

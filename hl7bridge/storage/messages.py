@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
 from hl7bridge.storage.database import Store
+
+SentId = tuple[str, str, str]  # MSH-10, MSH-3.1 and MSH-4.1
 
 
 class Disposition(StrEnum):
@@ -66,6 +68,11 @@ _EARLIER: Final = (
     " WHERE control_id = ? AND sending_application = ? AND sending_facility = ? AND disposition <> 'duplicate'"
     " AND control_id <> '' ORDER BY id DESC"
 )
+_OF_IDS: Final = (  # the index named: it is the better one, whatever the planner makes of an order by id
+    "SELECT control_id, sending_application, sending_facility, id, digest, disposition, ack_code, reason, reply,"
+    " account_id FROM messages INDEXED BY messages_by_control_id WHERE control_id IN"
+)
+_OF_IDS_REST: Final = " AND disposition <> 'duplicate' AND control_id <> '' ORDER BY id DESC"
 _LIST: Final = (
     "SELECT m.id, m.received_at, m.listener, m.sending_application, m.sending_facility, m.message_type,"
     " m.trigger_event, m.control_id, m.disposition, m.ack_code, m.reason, a.number AS account"
@@ -79,14 +86,22 @@ def next_message_id(store: Store) -> int:
     return int(row[0]) if row else 1
 
 
-def insert_messages(store: Store, rows: Iterable[MessageRow]) -> None:
+def insert_messages(store: Store, rows: Sequence[MessageRow]) -> None:
     """Store received blocks."""
-    store.executemany(_INSERT, rows)
+    store.insert_all(_INSERT, rows)
 
 
 def earlier_messages(store: Store, control_id: str, application: str, facility: str) -> list[Earlier]:
     """Return the blocks that a sender sent before with a control id, newest first; duplicates are left out."""
     return [Earlier(*row) for row in store.execute(_EARLIER, (control_id, application, facility))]
+
+
+def earlier_of_ids(store: Store, control_ids: Iterable[str]) -> dict[SentId, list[Earlier]]:
+    """Return what ``earlier_messages`` does for several control ids, by control id and sender."""
+    found: dict[SentId, list[Earlier]] = {}
+    for row in store.rows_in(_OF_IDS, list(control_ids), _OF_IDS_REST):
+        found.setdefault(row[:3], []).append(Earlier(*row[3:]))
+    return found
 
 
 def count(store: Store, counts: Mapping[tuple[str, str], int]) -> None:

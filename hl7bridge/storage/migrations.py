@@ -8,12 +8,13 @@ from sqlite_utils import Database, Migrations
 
 from hl7bridge.storage.schema_initial import INITIAL
 from hl7bridge.storage.schema_meaning import MEANING
+from hl7bridge.storage.schema_placements import PLACEMENTS
 from hl7bridge.storage.schema_visits import fill_visits
 from hl7bridge.storage.schema_wire import WIRE
 
 migrations: Final = Migrations("hl7bridge")
 # In order; a store that has others was made by a newer release.
-NAMES: Final = ("0001_initial", "0002_wire", "0003_meaning")
+NAMES: Final = ("0001_initial", "0002_wire", "0003_meaning", "0004_placements")
 SCHEMA_VERSION: Final = len(NAMES)
 
 
@@ -42,3 +43,10 @@ def meaning(db: Database) -> None:
     for statement in statements(MEANING):
         db.execute(statement)
     fill_visits(db.conn)
+
+
+@migrations(name=NAMES[3])
+def placements(db: Database) -> None:
+    """Which ids a merge retired."""
+    for statement in statements(PLACEMENTS):
+        db.execute(statement)

@@ -23,6 +23,7 @@ _ANY_AUTHORITY: Final = (
     " (SELECT id FROM patients WHERE number = ? AND facility = ?"
     " UNION SELECT target_id FROM identifiers WHERE kind = 'patient' AND number = ? AND facility = ?)"
 )
+_TOUCH: Final = "UPDATE patients SET as_of = ?, message_id = ?, field_times = ? WHERE id = ?"
 _PLACED: Final = (
     "SELECT DISTINCT a.id FROM accounts a JOIN placements p ON p.account_id = a.id"
     f" WHERE a.patient_id = ? AND a.merged_into IS NULL AND p.status IN ({OPEN_STATUSES}) ORDER BY a.id"
@@ -61,6 +62,11 @@ def find_or_open_patient(store: Store, facility: str, name: Name | None, arrival
         return None
     found = find_patient(store, facility, name)
     return open_patient(store, facility, *name, arrival) if found is None else found
+
+
+def touch_patient(store: Store, patient_id: int, as_of: str, message_id: int, field_times: str) -> None:
+    """Store when a patient was last told of, when nothing else of it changed."""
+    store.execute(_TOUCH, (as_of, message_id, field_times, patient_id))
 
 
 def patient_name(store: Store, patient_id: int) -> Name:

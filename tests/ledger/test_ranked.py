@@ -14,6 +14,7 @@ from hl7bridge.ledger.ranked import (
     is_delete_all,
     merge_ranked,
     number_by_place,
+    start_all,
     start_ranked,
 )
 from hl7bridge.mapping.records import NULL, Coverage, Guarantor
@@ -104,6 +105,13 @@ def test_what_older_messages_tell_of_a_deleted_list_stays_out():
 def test_places_are_numbered_where_the_mapping_does_not():
     """A rank of its own counts."""
     assert [each.rank for each in number_by_place([Guarantor(), Guarantor(rank=5), Guarantor(rank=0)])] == [1, 5, 3]
+
+
+def test_the_first_list_of_an_account_is_what_stands_there_unless_it_deletes_all():
+    """Of two at one place the last counts; what is null is known to be nothing."""
+    rows = start_all([Guarantor(number="1"), Guarantor(2, "2", NULL), Guarantor(1, "3")], "a")
+    assert [(row.record.rank, row.record.number, row.times) for row in rows] == [(1, "3", ""), (2, "2", "4:a")]
+    assert start_all([Guarantor(number=NULL)], "a") == []
 
 
 def test_who_or_what_stands_at_a_place_is_told_by_number_else_by_name():

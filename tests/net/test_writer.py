@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 
 from hl7bridge.batch import Received
 from hl7bridge.net import writer as module
+from hl7bridge.net.reactor import reactor
 from hl7bridge.storage.database import DatabaseError
 
 
@@ -138,6 +139,57 @@ def test_no_transaction_is_longer_than_so_many_blocks(listening, monkeypatch):
     run(listening, lambda store: store.connection.set_trace_callback(commits.append))
     submit(listening, *(adt(f"A{at}") for at in range(20)))
     assert commits.count("COMMIT") >= 4
+
+
+def test_senders_that_wait_for_their_replies_share_every_transaction(listening, monkeypatch):
+    """Also when some are slower: or there would be two groups that take turns, each with a transaction of its own."""
+    monkeypatch.setattr(module, "PAUSE", 0.05)
+    monkeypatch.setattr(module, "PATIENCE", 1000)
+    rounds = 8
+    answered, turns = [], []
+    real = listening.writer._turn
+    monkeypatch.setattr(listening.writer, "_turn", lambda jobs, blocks: turns.append(len(blocks)) or real(jobs, blocks))
+
+    def send(sender, number):
+        def on_reply(reply):
+            answered.append(reply.disposition)
+            if number < rounds:
+                reactor.callLater(0.002 * (sender > 3), send, sender, number + 1)
+
+        listening.writer.submit(Received("ehr", adt(f"A{sender}N{number}")), on_reply)
+
+    with listening.hold():
+        for sender in range(1, 7):
+            send(sender, 1)
+    wait_until(lambda: len(answered) == 6 * rounds)
+    assert set(answered) == {"applied"}
+    assert turns.count(6) >= rounds - 1
+
+
+def test_nobody_is_waited_for_who_does_not_come(listening, monkeypatch):
+    """Two got their replies and send nothing more: a third's message is taken after one pause."""
+    monkeypatch.setattr(module, "PATIENCE", 1e6)
+    monkeypatch.setattr(module, "MOST_PAUSES", 1 << 30)
+    submit(listening, adt("A1"), adt("A2"))
+    assert [code(reply) for reply in submit(listening, adt("A3"))] == ["AA"]
+
+
+def test_replies_that_cannot_be_written_yet_hold_nothing_up_for_long(listening):
+    """The reactor is busy with something else: what waits is taken all the same."""
+    begun = threading.Event()
+    stored = []
+
+    def on_reply(_reply):
+        begun.set()
+        stored.append(listening.wait_for(3))
+
+    with listening.hold():
+        listening.writer.submit(Received("ehr", adt("A1")), on_reply)
+        listening.writer.submit(Received("ehr", adt("A2")), lambda _reply: None)
+    assert begun.wait(10)
+    listening.writer.submit(Received("ehr", adt("A3")), lambda _reply: None)
+    wait_until(lambda: stored)
+    assert stored == [["applied"] * 3]
 
 
 def test_stopping_finishes_what_was_submitted(tmp_path):

@@ -41,15 +41,23 @@ def bridge(folder: Path, *, tls: bool = False) -> Iterator[Server]:
     program = [sys.executable, "-m", "hl7bridge"]
     subprocess.run([*program, "init", str(folder)], check=True, stdout=subprocess.DEVNULL)
     config = folder / "hl7bridge.toml"
-    text = config.read_text(encoding="utf-8")
-    text = text.replace(_SHIPPED_PORT, "127.0.0.1:0")
     certificate = write_certificate(folder) if tls else None
     if certificate:
-        text = text.replace('name = "ehr"\nbind', f'name = "ehr"\n{_TLS}\nbind', 1)
-    config.write_text(text, encoding="utf-8")
-    process = subprocess.Popen([*program, "serve", "--config", str(config)], stderr=subprocess.PIPE, text=True)
-    with _running("with TLS" if tls else "hl7bridge", process, process.stderr, _listening_port) as server:
+        text = config.read_text(encoding="utf-8").replace('name = "ehr"\nbind', f'name = "ehr"\n{_TLS}\nbind', 1)
+        config.write_text(text, encoding="utf-8")
+    with serve(config, "with TLS" if tls else "hl7bridge") as server:
         yield server._replace(certificate=certificate)
+
+
+@contextmanager
+def serve(config: Path, name: str = "hl7bridge") -> Iterator[Server]:
+    """Run the daemon of a site for the block; its one listener takes the port that is free."""
+    text = config.read_text(encoding="utf-8")
+    config.write_text(text.replace(_SHIPPED_PORT, "127.0.0.1:0"), encoding="utf-8")
+    command = [sys.executable, "-m", "hl7bridge", "serve", "--config", str(config)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    with _running(name, process, process.stderr, _listening_port) as server:
+        yield server
 
 
 def write_certificate(folder: Path) -> Path:

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from collections.abc import Mapping
+
 import structlog
 
+from hl7bridge.exchange.arrivals import Arrivals
+from hl7bridge.reacting import ReactionSettings
 from hl7bridge.storage.database import Store
 from hl7bridge.storage.parked import count_waiting
+from hl7bridge.storage.stopping import find_late_stops
+from hl7bridge.times import utc_text
 
 _log = structlog.get_logger("hl7bridge.alarms")
 
@@ -24,3 +31,42 @@ class ParkedAlarm:
         elif self._is_told and not waiting.messages:
             _log.info("messages_parked_cleared")
         self._is_told = waiting.messages > 0
+
+
+class StopAlarm:
+    """Tells once for each agency that it has not acknowledged a stop in time, and once when it has all of them."""
+
+    def __init__(self) -> None:
+        self._told: set[str] = set()
+
+    def look(self, store: Store, settings: ReactionSettings, now: dt.datetime) -> None:
+        """Compare the store with what was told last; to be called every few seconds. ``now`` is UTC."""
+        for agency in {*settings.agencies, *self._told}:
+            late = find_late_stops(store, agency, utc_text(now - settings.terms(agency).stop_within))
+            if late.stops and agency not in self._told:
+                _log.error("stop_not_acknowledged", agency=agency, count=late.stops, since=late.oldest_at)
+                self._told.add(agency)
+            elif agency in self._told and not late.stops:
+                _log.info("stop_not_acknowledged_cleared", agency=agency)
+                self._told.discard(agency)
+
+
+class StrayAlarm:
+    """Tells once for each agency that files lie in its incoming folder which cannot be taken, and once that none does.
+
+    A file without a trailer is one, and a name that is not agreed, a link, a folder. None is named: names can tell of
+    patients.
+    """
+
+    def __init__(self) -> None:
+        self._told: set[str] = set()
+
+    def look(self, found: Mapping[str, Arrivals]) -> None:
+        """Compare what lies in the folders with what was told last; to be called every few seconds."""
+        for agency, arrivals in found.items():
+            if arrivals.strays and agency not in self._told:
+                _log.warning("agency_files_not_taken", agency=agency, count=arrivals.strays)
+                self._told.add(agency)
+            elif agency in self._told and not arrivals.strays:
+                _log.info("agency_files_not_taken_cleared", agency=agency)
+                self._told.discard(agency)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -19,6 +20,7 @@ from hl7bridge.payments.message import DestinationForm
 from hl7bridge.pipeline import Policy, Setup
 from hl7bridge.privacy.keeping import not_allowed
 from hl7bridge.privacy.sending import find_field_problems
+from hl7bridge.reacting import AgencyTerms, ReactionSettings
 from hl7bridge.rules.due import DueDays
 from hl7bridge.rules.spec import Rules, compile_rules
 from hl7bridge.tomlfile import TomlFile, parse_toml
@@ -36,6 +38,11 @@ class Assembled(NamedTuple):
     def today(self, facility: str, now: dt.datetime) -> dt.date:
         """Return the day it is in a facility."""
         return now.astimezone(self.setup.zone_of(facility)).date()
+
+    @property
+    def reaction(self) -> ReactionSettings:
+        """Return what telling agencies of changes runs on."""
+        return reaction_settings(self.settings, self.rules)
 
 
 def assemble(settings: Settings, texts: ConfigTexts | None = None) -> Assembled:
@@ -56,18 +63,41 @@ def assemble(settings: Settings, texts: ConfigTexts | None = None) -> Assembled:
     problems += agency_field_problems(settings, read_toml(settings.file, texts))
     if problems or rules is None:
         raise ConfigError(problems)
-    zones = {each.code: ZoneInfo(each.time_zone) for each in settings.facilities}
-    default_zone = ZoneInfo(settings.reports.time_zone)
     setup = Setup(
         policies={each.name: _policy(each) for each in settings.listeners},
         mappings=mappings,
         senders={_sender(pair): name for pair, name in settings.mappings.senders.items()},
         default_mapping=settings.mappings.default,
-        zone_of=lambda facility: zones.get(facility, default_zone),
+        zone_of=zones_of(settings),
         due_on=DueDays(rules),
+        reaction=reaction_settings(settings, rules),
     )
     forms = {each.name: DestinationForm.of(each) for each in settings.destinations}
     return Assembled(settings, setup, rules, forms, texts)
+
+
+def zones_of(settings: Settings) -> Callable[[str], dt.tzinfo]:
+    """Return what tells the zone of a facility's days: the reports' zone for one that is not configured."""
+    zones = {each.code: ZoneInfo(each.time_zone) for each in settings.facilities}
+    default = ZoneInfo(settings.reports.time_zone)
+    return lambda facility: zones.get(facility, default)
+
+
+def reaction_settings(settings: Settings, rules: Rules) -> ReactionSettings:
+    """Return what telling agencies of changes runs on."""
+    agencies = {
+        each.name: AgencyTerms(
+            each.acknowledge_within,
+            each.stop_within,
+            each.suspend_at_most,
+            each.recall_within,
+            each.objection_extends,
+            each.keep_at_most,
+            sends_increases=each.increases == "send",
+        )
+        for each in settings.agencies
+    }
+    return ReactionSettings(rules, zones_of(settings), agencies)
 
 
 def read_toml(path: Path, texts: ConfigTexts | None = None) -> TomlFile:
@@ -139,13 +169,13 @@ def mapping_reader(folder: Path, texts: ConfigTexts) -> ReadText:
 
 
 def rule_agency_problems(settings: Settings, rules: Rules, file: TomlFile) -> list[Problem]:
-    """Return a problem for each rule that places with an agency which the settings do not have."""
+    """Return a problem for each rule or share that places with an agency which the settings do not have."""
     agencies = sorted(each.name for each in settings.agencies)
     hint = f"there are: {', '.join(agencies)}" if agencies else "there are none"
     return [
-        file.problem(("rules", index, "agency"), f'no agency is named "{rule.agency}"', hint)
-        for index, rule in enumerate(rules.rules)
-        if rule.agency not in agencies
+        file.problem(path, f'no agency is named "{name}"', hint)
+        for path, name in rules.named_agencies
+        if name not in agencies
     ]
 
 

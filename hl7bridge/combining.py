@@ -165,14 +165,12 @@ class Accounts:
 
     def renumber(self, row_id: int, name: Name, *, is_merge: bool = False) -> None:
         """Give an account another number; what its status was is not the other's."""
-        self._occasion.ask_to_tell(row_id, "the account's number changed")
         was, now = read_account(self._store, row_id), self._occasion.arrival.now
         merging.renumber_account(self._store, without_status(was) if is_merge else was, name, now)
 
     def join(self, source_id: int, target_id: int) -> int:
         """Merge an account into another. Both placed: placements stay, and nothing new is placed."""
         occasion, store = self._occasion, self._store
-        occasion.ask_to_tell(source_id, "the account was merged into another")
         source, target = read_account(store, source_id), read_account(store, target_id)
         joined = merging.join_account_rows(store, source, target, occasion.arrival, occasion.due_on)
         occasion.say(f"accounts merged, entries moved: {joined.entries}")

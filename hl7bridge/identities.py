@@ -204,10 +204,8 @@ def _move_visit(occasion: Occasion, identity: Identity, change: VisitMoved) -> i
     is_both_placed = source is not None and all(open_placements(store, each.id) for each in (source, target))
     moved = move_visit(store, kind, change.visit.number, source, target, _means(occasion, facility))
     occasion.say(f"visit moved to another account, entries moved: {moved.entries}")
-    if moved.entries and left_id is not None:
-        occasion.ask_to_tell(left_id, "a visit moved to another account")
-        if is_both_placed:
-            occasion.ask_both_placed(moved.account_id, left_id, [moved.account_id])
+    if moved.entries and left_id is not None and is_both_placed:
+        occasion.ask_both_placed(moved.account_id, left_id, [moved.account_id])
     if kind is Kind.ALTERNATE_VISIT and not (identity.visit_number or identity.prior_visit_number):
         reason = "a visit moved that is only known by its alternate id: its entries cannot be told apart"
         occasion.ask("unclear", moved.account_id, left_id, reason)

@@ -40,6 +40,7 @@ from hl7bridge.message.model import Message
 from hl7bridge.opening import open_account
 from hl7bridge.policy import Policy, Setup
 from hl7bridge.privacy.keeping import Pickers, compile_keeps, kept_text
+from hl7bridge.reacting import react_to_changes
 from hl7bridge.storage.addressing import known_account
 from hl7bridge.storage.database import DatabaseError, Store
 from hl7bridge.storage.messages import Disposition, Earlier
@@ -94,6 +95,8 @@ class Pipeline:
             replies += [self._receive_one(block, batch) for block in read]
         self._require_transaction()
         batch.write()
+        if self.setup.reaction is not None:
+            react_to_changes(self._store, self.setup.reaction, now)
         return replies
 
     def _require_transaction(self) -> None:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from hl7bridge.mapping.spec import Mapping as MappingSpec
 from hl7bridge.message.model import Message
+from hl7bridge.reacting import ReactionSettings
 from hl7bridge.rules.due import DueDays
 
 
@@ -29,7 +30,10 @@ class Policy(NamedTuple):
 
 
 class Setup(NamedTuple):
-    """What of the configuration the pipeline uses; replaced as a whole by a reload."""
+    """What of the configuration the pipeline uses; replaced as a whole by a reload.
+
+    Without ``reaction`` no agency is told of what changes: the store keeps what would have to be told.
+    """
 
     policies: Mapping[str, Policy]
     mappings: Mapping[str, MappingSpec]
@@ -37,6 +41,7 @@ class Setup(NamedTuple):
     default_mapping: str
     zone_of: Callable[[str], dt.tzinfo]
     due_on: DueDays
+    reaction: ReactionSettings | None = None
 
     def mapping_name(self, listener: str, message: Message) -> str:
         """Return which mapping reads a message: the listener's own, else the sender's, else the default."""

@@ -15,10 +15,10 @@ from hl7bridge.mapping.records import NULL, Account, Coverage, Entry, Guarantor,
 from hl7bridge.mapping.spec import Mapping, Place
 from hl7bridge.message.model import Message
 from hl7bridge.message.parse import parse_message
+from hl7bridge.storage.cases import Case
 from hl7bridge.storage.database import Store
 from hl7bridge.storage.entries import EntryRow
 from hl7bridge.storage.history import Told
-from hl7bridge.storage.placements import Case
 from hl7bridge.storage.signals import SignalRow
 from hl7bridge.storage.tellings import Kept, kept_messages, merged_accounts, merged_patients, patient_numbers
 from hl7bridge.storage.transfer import BACK, MOVED

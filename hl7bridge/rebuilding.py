@@ -16,12 +16,13 @@ from hl7bridge.placement.state import OPEN
 from hl7bridge.reading import Key, Sample
 from hl7bridge.rules.due import DueDays
 from hl7bridge.rules.evaluate import decide
-from hl7bridge.rules.facts import AccountFacts, build_facts
+from hl7bridge.rules.facts import AccountFacts, Further, build_facts
 from hl7bridge.storage.accounts import account_in_facility, read_account
+from hl7bridge.storage.cases import read_case, read_facts
 from hl7bridge.storage.database import Store
 from hl7bridge.storage.entries import add_entry, read_entries
 from hl7bridge.storage.messages import Disposition
-from hl7bridge.storage.placements import placements_of, read_case
+from hl7bridge.storage.placements import placements_of
 from hl7bridge.storage.scratch import scratch_store
 from hl7bridge.storage.signals import add_signal, read_signal_rows, read_signals
 from hl7bridge.storage.traffic import owing_accounts
@@ -158,8 +159,11 @@ def _pair(
 ) -> AccountPair:
     stored = account_in_facility(store, *key) if store is not None else None
     placed = ended = label = ""
+    further = Further()
     if store is not None and stored is not None:
         placed, ended = _placements(store, stored.id)
+        facts = read_facts(store, stored.id)
+        further = Further(facts.guarantor_balance, None, facts.placement_sequence, facts.returned_by)
     found: list[OneSide | None] = []
     for scratch, assembled, side in zip(scratches, sides[:2], fed, strict=True):
         account = account_in_facility(scratch, *key)
@@ -170,7 +174,8 @@ def _pair(
             _bring_over(store, stored.id, scratch, account)
         case = read_case(scratch, account.id)
         known = case.patient, case.guarantors, case.coverages, read_signals(scratch, account.id)
-        facts = build_facts(case.account, *known, last_ended=ended)
+        more = further._replace(payments=case.facts.payments)
+        facts = build_facts(case.account, *known, last_ended=ended, further=more)
         found.append(_side(assembled, case.account, facts, sides.now, placed))
         label = label or side.labels.get(account.id, "")
     return AccountPair(stored.id if stored is not None else None, label, found[0], found[1], placed)
@@ -209,6 +214,7 @@ def _side(assembled: Assembled, account: AccountState, facts: AccountFacts, now:
     if placed:
         return OneSide(account, None)
     found = decide(facts, assembled.rules, day)
-    if found.rule is None or found.agency is None or found.tier is None or found.mode is None:
+    agency = found.agency or found.allocation
+    if found.rule is None or agency is None or found.tier is None or found.mode is None:
         return OneSide(account, ())
-    return OneSide(account, (found.rule, found.agency, found.tier, found.mode.value))
+    return OneSide(account, (found.rule, agency, found.tier, found.mode.value))

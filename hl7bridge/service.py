@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import structlog
@@ -13,11 +13,12 @@ from twisted.internet.task import LoopingCall, deferLater
 from twisted.internet.threads import deferToThread
 from twisted.python.failure import Failure
 
-from hl7bridge.alarms import ParkedAlarm
+from hl7bridge.alarms import ParkedAlarm, StopAlarm, StrayAlarm
 from hl7bridge.assemble import Assembled
 from hl7bridge.config import DestinationSettings
 from hl7bridge.delivery.retry import RetryPolicy
 from hl7bridge.errors import BridgeError
+from hl7bridge.exchange.arrivals import Arrivals
 from hl7bridge.expiry import warn_of_expiry
 from hl7bridge.listening import Listeners
 from hl7bridge.net.activation import PassedSocket
@@ -27,7 +28,19 @@ from hl7bridge.net.sender import Link, Sender
 from hl7bridge.net.writer import Writer
 from hl7bridge.notify import notify, reloading, watchdog_seconds
 from hl7bridge.pipeline import Pipeline
-from hl7bridge.placing import ACTOR, decide_and_send, has_work, send_queued
+from hl7bridge.placing import (
+    ACTOR,
+    DECISIONS,
+    EXCHANGE,
+    Job,
+    Resting,
+    check_times,
+    decide_due,
+    has_work,
+    look_for_answers,
+    send_queued,
+    take_answers,
+)
 from hl7bridge.storage.config_versions import RELOAD, START, record_version
 from hl7bridge.storage.database import Store
 from hl7bridge.versions import files_of
@@ -37,7 +50,7 @@ _LAST_LOOKS: Final = 5
 _LAST_LOOK_SECONDS: Final = 0.02
 _LOOK_SECONDS: Final = 0.5  # what the command line queued is acted on within a second
 _CLOCK_SECONDS: Final = 20.0  # between looks at the clock for the day's decisions
-_RETRY_LOOKS: Final = 120  # looks to leave out after agency files could not be written: a minute
+_FOLDER_SECONDS: Final = 1.0  # between looks for files from agencies
 _ALARM_SECONDS: Final = 5.0  # between looks for messages that wait for a person
 _DAY_SECONDS: Final = 86_400.0  # between looks at certificates
 _log = structlog.get_logger("hl7bridge.service")
@@ -65,11 +78,14 @@ class Daemon:
         self._pipeline = Pipeline(self._store, assembled.setup)
         self._writer = Writer(self._store, self._pipeline, _now)
         self._parked = ParkedAlarm()
+        self._stops = StopAlarm()
         self._listeners = Listeners(self._writer.submit, self._pipeline.read_ahead)
         self._senders = MultiService()
         self._loops: list[LoopingCall] = []
-        self._is_placing = False
-        self._skip_looks = 0
+        self._at_work: set[str] = set()
+        self._has_answers = False  # files from agencies came while an exchange was at work
+        self._resting = Resting()
+        self._strays = StrayAlarm()
 
     def start(self) -> None:
         """Listen, send and keep time. Raises BridgeError when a port or certificate cannot be used."""
@@ -83,6 +99,7 @@ class Daemon:
         self._senders.startService()
         self._repeat(self._look, _LOOK_SECONDS)
         self._repeat(self._watch_clock, _CLOCK_SECONDS)
+        self._repeat(self._watch_folders, _FOLDER_SECONDS)
         self._repeat(self._watch_parked, _ALARM_SECONDS)
         self._repeat(self._watch_certificates, _DAY_SECONDS)
         interval = watchdog_seconds()
@@ -160,45 +177,63 @@ class Daemon:
         return self._writer.run(lambda _store: None).addCallback(lambda _: notify("WATCHDOG=1"))
 
     def _look(self) -> Deferred[Any] | None:
-        if self._skip_looks:
-            self._skip_looks -= 1
+        resting = self._resting.at(reactor.seconds())
+        if EXCHANGE in self._at_work or EXCHANGE in resting:
             return None
-        if self._is_placing:
-            return None
-        return self._writer.run(has_work).addCallback(lambda found: self._place(send_queued) if found else None)
+        found = self._writer.run(lambda store: has_work(store, resting))
+        return found.addCallback(lambda is_found: self._work(EXCHANGE, send_queued) if is_found else None)
 
     def _watch_clock(self) -> None:
-        if not self._is_placing:
-            self._place(decide_and_send)
+        self._work(DECISIONS, decide_due)
+        self._work(EXCHANGE, check_times)
+
+    def _watch_folders(self) -> Deferred[Any]:
+        """Look into the agencies' folders in a thread: a folder of another machine may take its time."""
+        return deferToThread(look_for_answers, self._assembled, _now()).addCallback(self._found_answers)
+
+    def _found_answers(self, found: Mapping[str, Arrivals]) -> None:
+        self._strays.look(found)
+        resting = self._resting.at(reactor.seconds())
+        if EXCHANGE not in resting and any(each.ready for name, each in found.items() if name not in resting):
+            self._has_answers = EXCHANGE in self._at_work
+            self._work(EXCHANGE, take_answers)
 
     def _watch_parked(self) -> Deferred[None]:
-        return self._writer.run(self._parked.look)
+        return self._writer.run(self._look_for_alarms)
+
+    def _look_for_alarms(self, store: Store) -> None:
+        self._parked.look(store)
+        self._stops.look(store, self._assembled.reaction, _now())
 
     def _watch_certificates(self) -> None:
         warn_of_expiry(self._assembled.settings, _now())
 
-    def _place(self, job: Callable[[Store, Assembled, dt.datetime], list[str]]) -> None:
-        """Run a placement job in a thread of its own: deciding many accounts must not hold up intake."""
-        self._is_placing = True
-        deferToThread(self._in_own_store, job).addCallbacks(self._placed, self._not_placed)
+    def _work(self, what: str, job: Callable[[Store, Assembled, dt.datetime], Job]) -> None:
+        """Run a job in a thread of its own, unless the last of its kind still runs: intake and stops do not wait."""
+        if what not in self._at_work:
+            self._at_work.add(what)
+            done = deferToThread(self._in_own_store, job).addErrback(self._not_worked, what)
+            done.addCallback(self._worked, what)
 
-    def _in_own_store(self, job: Callable[[Store, Assembled, dt.datetime], list[str]]) -> list[str]:
+    def _in_own_store(self, job: Callable[[Store, Assembled, dt.datetime], Job]) -> Job:
         store = self._open_store()
         try:
             return job(store, self._assembled, _now())
         finally:
             store.close()
 
-    def _placed(self, problems: list[str]) -> None:
-        self._is_placing = False
-        self._skip_looks = _RETRY_LOOKS if problems else 0
-        for problem in problems:
+    def _worked(self, job: Job, what: str) -> None:
+        self._at_work.discard(what)
+        self._resting.add(job.stuck, reactor.seconds())
+        if what == EXCHANGE and (job.has_taken or self._has_answers) and self._loops:
+            self._has_answers = False
+            _forgiving(self._watch_folders)  # at once: an agency that answers may have put more there meanwhile
+        for problem in job.problems:
             _log.warning("placements_not_sent", problem=problem)
 
-    def _not_placed(self, failure: Failure) -> None:
-        self._is_placing = False
-        self._skip_looks = _RETRY_LOOKS
+    def _not_worked(self, failure: Failure, what: str) -> Job:
         _log.error("placements_not_sent", problem=failure.getErrorMessage())
+        return Job(stuck=frozenset({what}))
 
 
 def _forgiving(call: Callable[[], Any]) -> Deferred[Any]:

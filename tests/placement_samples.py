@@ -179,12 +179,17 @@ def rows_of(path: Path) -> list[dict[str, str]]:
     return [dict(zip(table.columns, row, strict=True)) for row in table.rows]
 
 
-def pay(store: Store, account_id: int, amount: str) -> None:
-    """Record a patient's payment on an account."""
+def pay(store: Store, account_id: int, amount: str, payer: str = "patient") -> None:
+    """Record a payment of yesterday on an account."""
     with store.transaction():
         state = table.read_account(store, account_id)
         add_entry(
-            store, state, payment(amount, 1), source="TEST|NORTHGATE", recorded_at=NOW_TEXT, due_on=lambda _: None
+            store,
+            state,
+            payment(amount, 1, payer),
+            source="TEST|NORTHGATE",
+            recorded_at=NOW_TEXT,
+            due_on=lambda _: None,
         )
 
 

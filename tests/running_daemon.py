@@ -48,11 +48,16 @@ def edit(path: Path, old: str, new: str) -> None:
 
 
 def serve(
-    config: Path, *, passed: Sequence[socket.socket] = (), names: str = "", **env: str
+    config: Path,
+    *,
+    passed: Sequence[socket.socket] = (),
+    names: str = "",
+    program: Sequence[str] = ("-m", "hl7bridge"),
+    **env: str,
 ) -> subprocess.Popen[bytes]:
     """Start ``hl7bridge serve``; its log is on a pipe. It gets sockets ``passed``, whose names have colons between."""
     known = {"PYTHONPATH": str(ROOT), **{name: value for name, value in os.environ.items() if name != "NOTIFY_SOCKET"}}
-    command = ["-m", "hl7bridge", "serve", "--config", str(config)]
+    command = [*program, "serve", "--config", str(config)]
     descriptors = [each.fileno() for each in passed]
     if passed:
         command = ["-c", PASS_ON, " ".join([names or ":", *map(str, descriptors)]), *command]

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 from feed_samples import Feed, dft, ft1
+from reaction_samples import Placed
 from structlog.testing import capture_logs
 
-from hl7bridge.alarms import ParkedAlarm
+from hl7bridge.alarms import ParkedAlarm, StopAlarm, StrayAlarm
+from hl7bridge.exchange.arrivals import Arrivals
+from hl7bridge.storage.notices import acknowledge_notice
 from hl7bridge.storage.parked import unpark_message
 
 
@@ -39,3 +44,36 @@ def test_a_daemon_that_starts_with_parked_messages_says_so(store):
     with capture_logs() as logs:
         ParkedAlarm().look(store)
     assert [each["event"] for each in logs] == ["messages_parked"]
+
+
+def test_a_stop_that_is_not_acknowledged_in_time_is_told_of_once_and_its_end_once(store, tmp_path):
+    """Counted from when the bridge knew, whether the file was written or not; nobody's name is in it."""
+    feed, alarm = Placed(store, tmp_path), StopAlarm()
+    feed.place()
+    feed.signal("dispute", "open")
+    with capture_logs() as logs:
+        for hours in (23, 2, 1):
+            feed.now += dt.timedelta(hours=hours)
+            alarm.look(store, feed.reaction, feed.now)
+            feed.send_files()
+        acknowledge_notice(store, 1, "2026-11-23T00:00:00.000Z")
+        alarm.look(store, feed.reaction._replace(agencies={}), feed.now)
+        alarm.look(store, feed.reaction, feed.now)
+    assert [(each["event"], each["log_level"], each["agency"], each.get("count")) for each in logs] == [
+        ("stop_not_acknowledged", "error", "sample", 1),
+        ("stop_not_acknowledged_cleared", "info", "sample", None),
+    ]
+    assert logs[0]["since"].startswith("2026-11-21T14:3")
+
+
+def test_files_that_cannot_be_taken_are_told_of_once_for_each_agency_and_their_end_once():
+    """No name of theirs is told: a name can tell of a patient."""
+    alarm = StrayAlarm()
+    with capture_logs() as logs:
+        for strays in (0, 2, 3, 0, 0):
+            alarm.look({"sample": Arrivals(strays=strays), "other": Arrivals(strays=1)})
+    assert [(each["event"], each["agency"], each.get("count")) for each in logs] == [
+        ("agency_files_not_taken", "other", 1),
+        ("agency_files_not_taken", "sample", 2),
+        ("agency_files_not_taken_cleared", "sample", None),
+    ]

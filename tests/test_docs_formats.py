@@ -1,15 +1,14 @@
-"""The documents and the program say the same: rules, HL7, agency files, what is kept.
+"""The documents and the program say the same: HL7, agency files, what is kept.
 
 A test here fails when the program has something that the documents lack, and when they name what it has not.
 """
 
 import re
 import tomllib
-from pathlib import Path
 from typing import get_args
 
 import pytest
-from docs_reader import ROOT, fenced, first_names, names, own_text, read, section, table
+from docs_reader import ROOT, first_names, names, own_text, read, section, table
 
 from hl7bridge import errors
 from hl7bridge.config.settings import Tolerance
@@ -19,71 +18,8 @@ from hl7bridge.net.faults import VALUE_TOO_LONG
 from hl7bridge.payments import remittance
 from hl7bridge.privacy import keeping
 from hl7bridge.privacy.sending import SEND_FIELDS
-from hl7bridge.rules import holds as rule_holds
-from hl7bridge.rules.facts import FACTS
-from hl7bridge.rules.signals import SIGNALS
-from hl7bridge.rules.spec import _OPS, Mode, Op, compile_rules
 from hl7bridge.storage.messages import Disposition
-from hl7bridge.tomlfile import parse_toml
 from hl7bridge.wire import mllp, repair
-
-# ---- rules.md -------------------------------------------------------------------------------------------------------
-
-
-def test_the_table_of_facts_is_the_programs_own():
-    """Name, kind, comparisons, meaning, source and when it is unknown, word for word."""
-    rows = table(section(read("rules.md"), "Facts"))
-    assert len(rows) == len(FACTS)
-    for row, spec in zip(rows, FACTS.values(), strict=True):
-        values = f": {', '.join(spec.values)}" if spec.values else ""
-        comparisons = [op.value for op in _OPS[spec.type]]
-        assert names(row[0]) == [spec.name]
-        assert names(row[2]) == comparisons
-        assert [row[1], *row[3:]] == [f"{spec.type.value}{values}", spec.meaning, spec.source, spec.unknown]
-
-
-def test_every_comparison_is_documented_for_the_kinds_of_facts_that_take_it():
-    """So that a person can write a predicate from the table alone."""
-    rows = {names(row[0])[0]: row[1] for row in table(section(read("rules.md"), "Predicates"))}
-    assert list(rows) == [op.value for op in Op]
-    for op in Op:
-        takers = {kind.value for kind, ops in _OPS.items() if op in ops}
-        assert set(rows[op.value].split(", ")) == takers
-
-
-def test_the_table_of_signals_is_the_programs_own():
-    """Name, values, the values that hold, and meaning."""
-    rows = table(section(read("rules.md"), "Signals"))
-    expected = [
-        [
-            f"`{spec.name}`",
-            ", ".join(spec.values) or "YYYY-MM-DD",
-            ", ".join(value for value in spec.values if value in spec.holding) or "never",
-            spec.meaning,
-        ]
-        for spec in SIGNALS.values()
-    ]
-    assert rows == expected
-
-
-def test_every_hold_that_the_program_can_name_is_in_the_table_of_holds():
-    """Holds by signals have the signals' names and their own table."""
-    source = Path(rule_holds.__file__).read_text(encoding="utf-8")
-    named = set(re.findall(r'Hold\(\s*"(\w+)"', source)) | {f"account_{status}" for status in rule_holds._CLOSED}
-    told = {name for row in table(section(read("rules.md"), "Holds")) for name in names(row[0])}
-    assert told == named | {"payment_plan", "minor_guarantor"}
-    for status in rule_holds.PLACED_BEFORE:
-        assert status.replace("paid_in_full", "paid") in section(read("rules.md"), "Holds")
-
-
-def test_every_mode_of_a_rule_is_documented_and_the_example_compiles():
-    """The example is a whole rules file."""
-    text = read("rules.md")
-    for mode in Mode:
-        assert f'mode = "{mode.value}"' in text
-    (example,) = fenced(text, "toml")
-    assert compile_rules(parse_toml(example, "docs/rules.md")).rules[0].name == "aged"
-
 
 # ---- hl7.md ---------------------------------------------------------------------------------------------------------
 

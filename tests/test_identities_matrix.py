@@ -60,8 +60,7 @@ def patient_merge(event: str) -> Case:
 def account_merge(event: str) -> Case:
     """Return a merge of accounts: what is owed on both is owed on the target."""
     told_of = (WITH_ACCOUNT, mrg("TMRN2", "TACC2"))
-    persons = ("agency_not_told", "both_placed")
-    return Case(event, told_of, joined(), joins=True, persons=persons, held=("TACC1",), single=persons[:1])
+    return Case(event, told_of, joined(), joins=True, persons=("both_placed",), held=("TACC1",))
 
 
 MOVED = {"TACC1": Known("TACC1", BOTH, BOTH, "TMRN1"), "TACC2": Known("TACC2", Decimal(0), Decimal(0), "TMRN2")}
@@ -81,7 +80,7 @@ CASES = [
     ),
     Case(
         "A45", (WITH_ACCOUNT, mrg("TMRN2", "TACC2", "TVIS2"), pv1(f19="TVIS2")), MOVED,
-        persons=("agency_not_told", "both_placed"), held=("TACC1",), single=("agency_not_told",),
+        persons=("both_placed",), held=("TACC1",),
     ),
     Case("A42", (PID_1, mrg("TMRN1", visit="TVIS9"), VISIT), APART),
     Case("A50", (PID_1, mrg("TMRN1", visit="TVIS9"), VISIT), APART),

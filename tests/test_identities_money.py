@@ -33,10 +33,11 @@ from hl7bridge.payments.payment import PaymentKind, batch_id
 from hl7bridge.placement.state import By, Status
 from hl7bridge.rules.signals import Signal
 from hl7bridge.storage.accounts import find_account
+from hl7bridge.storage.cases import read_facts
 from hl7bridge.storage.deliveries import Attempt, mark_sending, record_verdict
 from hl7bridge.storage.exceptions import close_exception, list_exceptions
 from hl7bridge.storage.payments import post_payment
-from hl7bridge.storage.placements import move_placement, placements_of, read_events, read_facts
+from hl7bridge.storage.placements import move_placement, placements_of, read_events
 from hl7bridge.storage.signals import add_signal, read_signals
 
 MERGE = told("A41", pid("TACC1", "TMRN1"), mrg("TMRN1", "TACC2"))
@@ -185,13 +186,15 @@ def test_signals_go_along_and_the_newest_word_counts(feed):
     assert {name: each.value for name, each in found.items()} == {"charity": "yes", "dispute": "yes"}
 
 
-def test_an_agency_that_has_a_renumbered_account_must_be_told_by_a_person(feed):
-    """There is no other way to tell it yet; what it has not been sent it need not be told."""
+def test_nobody_is_asked_about_a_new_number_for_the_agency_is_told_of_it(feed):
+    """The account is noted as changed under its placement (tests/test_reacting_events.py has what follows)."""
     feed.take(*FIRST, *SECOND)
     place(feed.store, "TACC1")
     place(feed.store, "TACC2", status="queued")
     feed.take(renamed("A49", "20261120121000", "TACC7", "TACC1"), renamed("A49", "20261120122000", "TACC8", "TACC2"))
-    assert exceptions(feed.store) == ["agency_not_told"]
+    assert exceptions(feed.store) == []
+    noted = {row[0] for row in feed.store.rows("SELECT account_id FROM stale_placements")}
+    assert noted == {account_id(feed.store, "TACC7"), account_id(feed.store, "TACC8")}
 
 
 def test_a_person_settles_two_placements_of_one_account(feed):

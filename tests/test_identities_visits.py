@@ -176,4 +176,4 @@ def test_a_person_is_asked_when_a_visit_of_its_own_was_placed_and_its_account_to
     feed.take(*FIRST, by_visit(2, "V2", "11.00", "20261120100000"))
     place(feed.store, "TACC1"), place(feed.store, "TVIS2")
     feed.take(told("A42", pid("TACC1", "TMRN1"), mrg("TMRN1", visit="TVIS2"), pv1(f19="TVIS1")))
-    assert exceptions(feed.store) == ["agency_not_told", "both_placed"]
+    assert exceptions(feed.store) == ["both_placed"]

@@ -28,8 +28,8 @@ from hl7bridge.message.parse import parse_message
 from hl7bridge.provenance import Readers, Subject, trace_account
 from hl7bridge.reading import Sample, account_keys, find_differences, patient_keys, read_twice
 from hl7bridge.storage.accounts import find_account
+from hl7bridge.storage.cases import read_case
 from hl7bridge.storage.messages import read_message
-from hl7bridge.storage.placements import read_case
 
 ENDED = ("BAR^P06", "B1", "EVN|P06", pid("TACC1", "TMRN1"), pv1(), pid("TACC2", "TMRN2"), pid("TACC3", "TMRN3"), pv1())
 

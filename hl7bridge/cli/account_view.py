@@ -16,12 +16,13 @@ from hl7bridge.money import ZERO, money_text
 if TYPE_CHECKING:
     from hl7bridge.ledger.account import AccountState
     from hl7bridge.mapping.records import Guarantor
+    from hl7bridge.rules.spec import Rules
+    from hl7bridge.storage.cases import Case
     from hl7bridge.storage.coverage_history import FormerCoverage
     from hl7bridge.storage.database import Store
     from hl7bridge.storage.discrepancies import Discrepancy
     from hl7bridge.storage.entries import EntryRow
     from hl7bridge.storage.identifiers import Identifier
-    from hl7bridge.storage.placements import Case
 
 ENTRY_COLUMNS: Final = (
     "entry", "kind", "amount", "payer", "service_on", "posted_on", "code", "transaction_id", "reverses", "message",
@@ -56,10 +57,10 @@ class Known(NamedTuple):
 def read_known(store: Store, account_id: int) -> Known:
     """Read all that is known of an account."""
     from hl7bridge.storage import identifiers
+    from hl7bridge.storage.cases import read_case
     from hl7bridge.storage.coverage_history import former_coverages
     from hl7bridge.storage.discrepancies import discrepancies_of
     from hl7bridge.storage.entries import read_entries
-    from hl7bridge.storage.placements import read_case
 
     case = read_case(store, account_id)
     ids = [
@@ -82,7 +83,7 @@ def read_known(store: Store, account_id: int) -> Known:
     )
 
 
-def account_row(case: Case, today: dt.date) -> dict[str, Any]:
+def account_row(case: Case, today: dt.date, rules: Rules) -> dict[str, Any]:
     """Return an account as the list of accounts has it."""
     account = case.account
     return {
@@ -93,23 +94,18 @@ def account_row(case: Case, today: dt.date) -> dict[str, Any]:
         "payments": account.payments,
         "adjustments": account.adjustments,
         "status": account.status,
-        "holds": hold_names(case, today),
+        "holds": hold_names(case, today, rules),
     }
 
 
-def hold_names(case: Case, today: dt.date) -> list[str]:
+def hold_names(case: Case, today: dt.date, rules: Rules) -> list[str]:
     """Return the names of what holds an account back on a day, each once."""
-    from hl7bridge.rules.evaluate import ADULT_YEARS
-    from hl7bridge.rules.facts import birthday
+    from hl7bridge.rules.evaluate import holds_on
 
-    names = [hold.name for hold in case.facts.holds]
-    born = case.facts.guarantor_birth_on
-    if born is not None and birthday(born, ADULT_YEARS) > today:
-        names.append("minor_guarantor")
-    return list(dict.fromkeys(names))
+    return list(dict.fromkeys(hold.name for hold in holds_on(case.facts, rules, today)))
 
 
-def shown_of(known: Known, today: dt.date, *, reveal: bool) -> dict[str, Any]:
+def shown_of(known: Known, today: dt.date, rules: Rules, *, reveal: bool) -> dict[str, Any]:
     """Return what is shown of an account."""
     case = known.case
     account = case.account
@@ -117,7 +113,7 @@ def shown_of(known: Known, today: dt.date, *, reveal: bool) -> dict[str, Any]:
         account = account._replace(due_on=max(account.due_on, today))  # "at once" is stored as the first day there is
     names = (*_FACTS, *_IDENTIFIERS) if reveal else _FACTS
     return {
-        **account_row(case, today),
+        **account_row(case, today, rules),
         "merged_accounts": [visible_text(number) for number in known.merged],
         **{name: getattr(account, name) for name in names},
         **_people(case, reveal=reveal),

@@ -69,14 +69,14 @@ def show(
 
 
 def _rows(app: App, store: Store, facility: str | None) -> Iterator[dict[str, Any]]:
-    from hl7bridge.cli.placing import days
+    from hl7bridge.cli.placing import days, rules_if_readable
+    from hl7bridge.storage.cases import read_case
     from hl7bridge.storage.history import account_ids
-    from hl7bridge.storage.placements import read_case
 
-    today_of = days(app.settings, app.now())
+    today_of, rules = days(app.settings, app.now()), rules_if_readable(app.settings)
     for account_id in account_ids(store, facility=facility):
         case = read_case(store, account_id)
-        yield account_row(case, today_of(case.account.facility))
+        yield account_row(case, today_of(case.account.facility), rules)
 
 
 def _find(app: App, store: Store, number: str, facility: str | None, *, reveal: bool) -> int:
@@ -91,13 +91,14 @@ def _find(app: App, store: Store, number: str, facility: str | None, *, reveal: 
 
 
 def _show_all(app: App, store: Store, account_id: int, *, reveal: bool, as_json: bool) -> None:
-    from hl7bridge.cli.placing import days
+    from hl7bridge.cli.placing import days, rules_if_readable
     from hl7bridge.cli.provenance import SUMMARY_COLUMNS, find_origins, record_rows, summary_rows
 
     known = read_known(store, account_id)
     origins = find_origins(app.settings, store, known)
     events = list(_timeline(store, account_id))
-    shown = shown_of(known, days(app.settings, app.now())(known.case.account.facility), reveal=reveal)
+    today = days(app.settings, app.now())(known.case.account.facility)
+    shown = shown_of(known, today, rules_if_readable(app.settings), reveal=reveal)
     if as_json:
         emit_json({**shown, "timeline": events, "provenance": list(record_rows(origins))})
     else:

@@ -78,10 +78,12 @@ def _checks() -> Sequence[Check]:
 
 def _warnings(subject: Subject) -> Iterator[Problem]:
     """Return what is right today and will not stay so: it is said, and does not fail."""
+    from hl7bridge.cli.check_layouts import warn_of_layouts
     from hl7bridge.cli.check_tls import warn_of_certificates
 
     yield from warn_of_certificates(subject)
     yield from warn_of_merges(subject)
+    yield from warn_of_layouts(subject)
 
 
 def _sound(toml: TomlFile) -> tuple[Settings, TomlFile, frozenset[str]]:
@@ -136,8 +138,9 @@ def _named_mappings(settings: Settings) -> list[tuple[KeyPath, str]]:
 
 
 def check_rules(subject: Subject) -> Iterator[Problem]:
-    """Compile the rules, and look for agencies that they name and the configuration does not."""
+    """Compile the rules, try their examples, and look for agencies that the configuration does not have."""
     from hl7bridge.assemble import read_toml, rule_agency_problems
+    from hl7bridge.rules.evaluate_examples import try_examples
     from hl7bridge.rules.spec import compile_rules
 
     if "rules.file" in subject.unread:
@@ -148,6 +151,9 @@ def check_rules(subject: Subject) -> Iterator[Problem]:
     except ConfigError as error:
         yield from error.problems
         return
+    for number, tried in enumerate(try_examples(rules)):
+        if tried.problem:
+            yield file.problem(("examples", number), tried.problem, "run hl7bridge rules test")
     if "agencies" in subject.unread:
         return
     yield from rule_agency_problems(subject.settings, rules, file)
@@ -187,13 +193,12 @@ def check_folders(subject: Subject) -> Iterator[Problem]:
         if not _is_writable(existing):
             yield subject.toml.problem(("store", "path"), f"{existing}: cannot be written by this user")
     for index, agency in enumerate(settings.agencies):
-        path = ("agencies", index, "outgoing")
-        if not agency.outgoing.is_dir():
-            yield subject.toml.problem(
-                path, f"{agency.outgoing}: there is no such folder", f"mkdir -p {agency.outgoing}"
-            )
-        elif not _is_writable(agency.outgoing):
-            yield subject.toml.problem(path, f"{agency.outgoing}: cannot be written by this user")
+        for key, exchanged in (("outgoing", agency.outgoing), ("incoming", agency.incoming)):
+            path = ("agencies", index, key)
+            if exchanged is not None and not exchanged.is_dir():
+                yield subject.toml.problem(path, f"{exchanged}: there is no such folder", f"mkdir -p {exchanged}")
+            elif exchanged is not None and not _is_writable(exchanged):
+                yield subject.toml.problem(path, f"{exchanged}: cannot be written by this user")
 
 
 def check_forms(subject: Subject) -> Iterator[Problem]:

@@ -1,4 +1,4 @@
-"""The demo's agency: reads the placement files it is given, proves them by their trailers, and writes a remittance."""
+"""The demo's agency: proves the placement files it is given by their trailers, takes them, and writes a remittance."""
 
 from __future__ import annotations
 
@@ -9,8 +9,16 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from hl7bridge.cli.demo_people import PEOPLE
-from hl7bridge.layouts.placements_csv import Trailer, digest_of, parse_placements, parse_trailer
-from hl7bridge.money import ZERO
+from hl7bridge.layouts.placements_csv import (
+    Trailer,
+    digest_of,
+    encode_placements,
+    encode_trailer,
+    parse_placements,
+    parse_trailer,
+)
+from hl7bridge.money import ZERO, money_text
+from hl7bridge.times import utc_text
 
 _TRAILER: Final = ".trailer.csv"
 
@@ -60,6 +68,18 @@ def read_delivered(folder: Path) -> Delivered:
         trailers.append(trailer)
         placed += rows
     return Delivered(tuple(trailers), tuple(placed), tuple(problems))
+
+
+def acknowledge(folder: Path, agency: str, delivered: Delivered, now: dt.datetime) -> str:
+    """Put a file into the folder in which the agency takes every placement, then its trailer; return its name."""
+    rows = [(each.account, "yes", money_text(each.balance)) for each in delivered.placed]
+    data = encode_placements(("client_account", "accepted", "balance"), rows)
+    name = "acknowledgements-000001"
+    total = money_text(delivered.total)
+    trailer = Trailer(f"{name}.csv", 1, agency, len(rows), total, digest_of(data), utc_text(now), "acknowledgements")
+    (folder / trailer.file).write_bytes(data)
+    (folder / f"{name}{_TRAILER}").write_bytes(encode_trailer(trailer))
+    return trailer.file
 
 
 def write_remittance(path: Path, delivered: Delivered, paid_on: dt.date) -> tuple[int, Decimal]:

@@ -9,7 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
-from hl7bridge.cli.demo_agency import Delivered, read_delivered, write_remittance
+from hl7bridge.cli.demo_agency import Delivered, acknowledge, read_delivered, write_remittance
 from hl7bridge.cli.demo_ehr import Ehr, reply_text
 from hl7bridge.cli.demo_figures import Figure, Seen, build_figures
 from hl7bridge.cli.demo_people import PEOPLE, Person, all_messages, broken_charge, charges
@@ -20,6 +20,7 @@ from hl7bridge.money import ZERO, money_text
 
 AGENCY: Final = "sample"
 OUTGOING: Final = f"agencies/{AGENCY}/outgoing"
+INCOMING: Final = f"agencies/{AGENCY}/incoming"
 REMITTANCE: Final = "remittance.csv"
 _ALL: Final = ("--limit", "0")
 _LOOKS: Final = (("status",), ("accounts", *_ALL), ("placements", *_ALL), ("payments", *_ALL), ("db", "verify"))
@@ -94,6 +95,7 @@ class Demo:
         self._accounts()
         self._decide()
         self._agency()
+        self._acknowledge()
         self._collect()
         self._post()
         self._history()
@@ -184,6 +186,25 @@ class Demo:
             self._show.say(f"{OUTGOING}/{trailer.file}: {total}")
         rows = [(each.account, each.name, each.balance) for each in self._delivered.placed]
         self._show.table(("account", "patient", "balance"), rows, right=("balance",))
+
+    def _acknowledge(self) -> None:
+        self._show.step("The agency takes them: a file in its own folder, which the daemon finds and checks")
+        name = acknowledge(self._site.folder / INCOMING, AGENCY, self._delivered, dt.datetime.now(dt.UTC))
+        self._wait_until_active(time.monotonic() + _POST_SECONDS)
+        columns = ("file", "kind", "name", "status", "records", "total")
+        rows = [row for row in self._rows("files") if row["name"] == name]
+        self._show.table(columns, [[row[column] for column in columns] for row in rows], right=("total",))
+        self._show.say(f"{len(self._delivered.placed)} placements are active")
+
+    def _wait_until_active(self, deadline: float) -> None:
+        from hl7bridge.cli.common import App
+        from hl7bridge.storage.placements import list_placements
+
+        with App(self._site.folder / CONFIG).open_store() as store:
+            while any(row.status.value != "active" for row in list_placements(store)):
+                if time.monotonic() > deadline:
+                    raise BridgeError("the placements were not acknowledged in time; see 'hl7bridge files'")
+                time.sleep(_LOOK_SECONDS)
 
     def _collect(self) -> None:
         self._show.step("The agency remits: in full, in part, a settlement, a bounced cheque")

@@ -58,13 +58,14 @@ def show(app: App, *, exception_id: int, as_json: bool) -> None:
 @common_options
 def close(app: App, *, exception_id: int, reason: str, lift_hold: bool, as_json: bool) -> None:
     """Say what was done about an exception; it waits no more."""
+    from hl7bridge.cli.placing import load_rules, react
     from hl7bridge.storage.exceptions import close_exception, read_exception
 
+    rules, now = load_rules(app.settings), app.now()
     with app.open_store() as store:
         with store.transaction():
-            lifted = close_exception(
-                store, exception_id, lift_hold=lift_hold, now=app.now(), actor=app.actor, reason=reason
-            )
+            lifted = close_exception(store, exception_id, lift_hold=lift_hold, now=now, actor=app.actor, reason=reason)
+            react(app, store, rules, now)  # a placement that goes to another account has news for its agency
         row = read_exception(store, exception_id) | {"holds_lifted": len(lifted)}
     if as_json:
         emit_json(row)

@@ -46,7 +46,8 @@ def _write_all(folder: Path, store: Path, key: Path) -> Iterator[tuple[Path, boo
 
     for name, mode in (("secrets", _PRIVATE_FOLDER), ("data", _PRIVATE_FOLDER), ("mappings", _FOLDER)):
         (folder / name).mkdir(mode=mode, parents=True, exist_ok=True)
-    (folder / "agencies" / "sample" / "outgoing").mkdir(mode=_PRIVATE_FOLDER, parents=True, exist_ok=True)
+    for name in ("outgoing", "incoming"):
+        (folder / "agencies" / "sample" / name).mkdir(mode=_PRIVATE_FOLDER, parents=True, exist_ok=True)
     for name, text in read_shipped_mappings().items():
         yield _write_new(folder / "mappings" / name, text, _FILE)
     yield _write_new(folder / "rules.toml", read_shipped("rules.toml"), _FILE)

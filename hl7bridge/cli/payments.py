@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from hl7bridge.ledger.account import AccountState
     from hl7bridge.payments.payment import Payment
     from hl7bridge.payments.remittance import LineProblem, Remittance, RemittanceLine
+    from hl7bridge.rules.spec import Rules
     from hl7bridge.storage.database import Store
     from hl7bridge.storage.payments import PostedPayment
 
@@ -73,6 +74,7 @@ def post(  # noqa: PLR0913  (one for each option)
     as_json: bool,
 ) -> None:
     """Post one payment: once, however often it is repeated."""
+    from hl7bridge.cli.placing import react
     from hl7bridge.storage.accounts import find_account
     from hl7bridge.storage.audit import append_audit
     from hl7bridge.storage.payments import list_payments
@@ -89,6 +91,7 @@ def post(  # noqa: PLR0913  (one for each option)
             posted = posting.post(store, payment, found, 1)
             subject = f"payment {posted.payment_id}: {_outcome(posted)}"
             append_audit(store, at=now, actor=app.actor, action="payments.post", subject=subject)
+            react(app, store, posting.rules, now)
         row = next(list_payments(store, payment_id=posted.payment_id))
     if as_json:
         emit_json(_with_outcome(row, posted))
@@ -106,6 +109,7 @@ def import_file(app: App, *, file: str, agency: str | None, as_json: bool) -> No
 
     Columns: agency_payment_id, account, amount, date, and if need be agency, kind and facility.
     """
+    from hl7bridge.cli.placing import react
     from hl7bridge.payments.remittance import parse_remittance
     from hl7bridge.storage.audit import append_audit
     from hl7bridge.storage.payments import list_payments
@@ -127,6 +131,7 @@ def import_file(app: App, *, file: str, agency: str | None, as_json: bool) -> No
             summary = _summary(remittance, results)
             subject = f"agency {', '.join(agencies)}, file sha256 {digest}: {summary}"
             append_audit(store, at=now, actor=app.actor, action="payments.import", subject=subject)
+            react(app, store, posting.rules, now)
         if as_json:
             for posted in results:
                 emit_json(_with_outcome(next(list_payments(store, payment_id=posted.payment_id)), posted))
@@ -140,6 +145,7 @@ class _Posting(NamedTuple):
     now: dt.datetime
     today_of: Callable[[str], dt.date]
     due_on: Callable[[AccountState], dt.date | None]
+    rules: Rules
 
     @classmethod
     def of(cls, settings: Settings, now: dt.datetime) -> _Posting:
@@ -147,7 +153,8 @@ class _Posting(NamedTuple):
         from hl7bridge.cli.placing import days, load_rules
         from hl7bridge.rules.due import DueDays
 
-        return cls(settings, now, days(settings, now), DueDays(load_rules(settings)))
+        rules = load_rules(settings)
+        return cls(settings, now, days(settings, now), DueDays(rules), rules)
 
     def post(self, store: Store, payment: Payment, account: AccountState, number: int) -> PostedPayment:
         """Post one payment; ``number`` tells batches of one day apart."""

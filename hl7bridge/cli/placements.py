@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -18,8 +17,9 @@ from hl7bridge.cli.common import (
     json_option,
     list_options,
 )
+from hl7bridge.cli.placement_actions import ACTIONS
 from hl7bridge.errors import NotFoundError
-from hl7bridge.placement.state import OPEN, By, Status
+from hl7bridge.placement.state import OPEN, Status
 
 if TYPE_CHECKING:
     from hl7bridge.rules.evaluate import Reason
@@ -32,6 +32,9 @@ COLUMNS: Final = (
 )  # fmt: skip
 REASON_COLUMNS: Final = ("rule", "fact", "wanted", "found", "held")
 EVENT_COLUMNS: Final = ("at", "actor", "from_status", "to_status", "reason")
+NOTICE_COLUMNS: Final = (
+    "notice", "kind", "reason", "amount", "balance", "status", "event_at", "sent_at", "acknowledged_at", "file",
+)  # fmt: skip
 _STATUSES: Final = [status.value for status in Status if status is not Status.ELIGIBLE]
 
 
@@ -58,29 +61,44 @@ def command(app: App, ctx: click.Context, status: str | None, agency: str | None
 @json_option
 @common_options
 def show(app: App, *, placement: int, as_json: bool) -> None:
-    """Show PLACEMENT: its changes, and exactly what the agency got."""
+    """Show PLACEMENT: its changes, exactly what the agency got, and what it was told since."""
+    from hl7bridge.storage.cases import read_sources
+    from hl7bridge.storage.notices import list_notices
     from hl7bridge.storage.placements import read_events, read_placement, read_snapshot
 
     with app.open_store() as store:
         _audit(app, store, "placements.show", f"placement {placement}")
         found = read_placement(store, placement)
         events = [event._asdict() for event in read_events(store, placement)]
-        sent = read_snapshot(store, placement)
-    row = {**placement_row(found), "sequence": found.sequence, "file": found.file}
+        notices = list(list_notices(store, placement))
+        sent, sources = read_snapshot(store, placement), read_sources(store, placement)
+        told = _told(store, found) if sent else {}
+    row = {**placement_row(found), "sequence": found.sequence, "file": found.file, **told}
     if as_json:
-        emit_json({**row, "events": events, "sent": sent})
+        emit_json({**row, "events": events, "notices": notices, "sent": sent, "sources": sources})
         return
     for key, value in row.items():
         click.echo(f"{key}: {cell_text(value)}")
     click.echo()
     emit_rows(events, EVENT_COLUMNS, as_json=False)
     click.echo()
+    if notices:
+        emit_rows(notices, NOTICE_COLUMNS, as_json=False)
+        click.echo()
     emit_rows(
-        ({"field": field, "sent": value} for field, value in sent.items()),
-        ("field", "sent"),
+        ({"field": field, "sent": value, "source": sources.get(field, "")} for field, value in sent.items()),
+        ("field", "sent", "source"),
         as_json=False,
         empty="Nothing has been sent.",
     )
+
+
+def _told(store: Store, found: PlacementRow) -> dict[str, Any]:
+    """Return what the agency may collect by what it was told, and what the balance grew by without its knowing."""
+    from hl7bridge.storage.told import read_told
+
+    told = read_told(store, found.id)
+    return {"told_balance": told.balance, "not_told": told.withheld, "left_out": told.left}
 
 
 @command.command("explain")
@@ -125,7 +143,8 @@ def explain(app: App, *, target: str, is_placement: bool, facility: str | None, 
 def _decide_now(app: App, store: Store, account_id: int) -> tuple[str, tuple[Reason, ...]]:
     from hl7bridge.cli.placing import days, load_rules
     from hl7bridge.rules.evaluate import decide, next_due
-    from hl7bridge.storage.placements import placements_of, read_case
+    from hl7bridge.storage.cases import read_case
+    from hl7bridge.storage.placements import placements_of
 
     rules = load_rules(app.settings)
     case = read_case(store, account_id)
@@ -140,50 +159,6 @@ def _decide_now(app: App, store: Store, account_id: int) -> tuple[str, tuple[Rea
     if already:
         said += f"; placement {already[0].id} is open ({already[0].status})"
     return said, decision.reasons
-
-
-@command.command("approve")
-@click.argument("placement", type=ROW_ID, nargs=-1, required=True)
-@common_options
-def approve(app: App, *, placement: tuple[int, ...]) -> None:
-    """Approve each PLACEMENT that waits in review, and send it."""
-    from hl7bridge.cli.placing import days, load_rules, send_queued
-
-    rules = load_rules(app.settings)
-    now = app.now()
-    with app.open_store() as store:
-        _move(app, store, placement, Status.QUEUED, "approved", now)
-        if not send_queued(app, store, rules, days(app.settings, now)):
-            click.get_current_context().exit(1)
-
-
-@command.command("cancel")
-@click.argument("placement", type=ROW_ID, nargs=-1, required=True)
-@click.option("--reason", default="no reason given", help="Why, for the record: no patient's data.")
-@common_options
-def cancel(app: App, *, placement: tuple[int, ...], reason: str) -> None:
-    """Cancel each PLACEMENT that has not been sent.
-
-    News of the account (a message, a signal) makes it due again; `hl7bridge signals set ACCOUNT hold yes` keeps it back
-    for good.
-    """
-    with app.open_store() as store:
-        _move(app, store, placement, Status.CANCELLED, reason, app.now())
-
-
-def _move(app: App, store: Store, placements: tuple[int, ...], target: Status, reason: str, now: dt.datetime) -> None:
-    """Change all or none."""
-    from hl7bridge.storage.audit import append_audit
-    from hl7bridge.storage.placements import move_placement
-    from hl7bridge.times import utc_text
-
-    with store.transaction():
-        for placement in placements:
-            move_placement(store, placement, target, by=By.PERSON, actor=app.actor, at=utc_text(now), reason=reason)
-            action = f"placements.{target.value}"
-            append_audit(store, at=now, actor=app.actor, action=action, subject=f"placement {placement}", reason=reason)
-    for placement in placements:
-        click.echo(f"placement {placement}: {target.value}")
 
 
 def placement_row(placement: PlacementRow) -> dict[str, Any]:
@@ -209,3 +184,7 @@ def _audit(app: App, store: Store, action: str, subject: str) -> None:
 
     with store.transaction():
         append_audit(store, at=app.now(), actor=app.actor, action=action, subject=subject)
+
+
+for _action in ACTIONS:
+    command.add_command(_action)

@@ -34,6 +34,16 @@ def load_rules(settings: Settings) -> Rules:
     return rules
 
 
+def rules_if_readable(settings: Settings) -> Rules:
+    """Return the rules in force, and none when their file has mistakes: what only shows accounts goes on then."""
+    from hl7bridge.rules.spec import Rules
+
+    try:
+        return load_rules(settings)
+    except ConfigError:
+        return Rules("", (), ())
+
+
 def days(settings: Settings, now: dt.datetime) -> Callable[[str], dt.date]:
     """Return what tells the day in a facility."""
 
@@ -42,6 +52,15 @@ def days(settings: Settings, now: dt.datetime) -> Callable[[str], dt.date]:
         return now.astimezone(ZoneInfo(settings.time_zone_of(facility))).date()
 
     return today_of
+
+
+def react(app: App, store: Store, rules: Rules, now: dt.datetime) -> None:
+    """Have agencies told of what has changed, inside the caller's transaction; what cannot be told goes to stderr."""
+    from hl7bridge.assemble import reaction_settings
+    from hl7bridge.reacting import react_to_changes
+
+    for problem in react_to_changes(store, reaction_settings(app.settings, rules), now, actor=app.actor).problems:
+        click.echo(f"hl7bridge: {problem}", err=True)
 
 
 def send_queued(
@@ -58,10 +77,11 @@ def send_queued(
 def _tell(settings: Settings, sent: Sent, *, quiet: bool) -> None:
     folders = {each.name: each.outgoing for each in settings.agencies}
     for withdrawn in sent.withdrawn:
-        why = "; ".join(reason.text for reason in withdrawn.reasons)
-        click.echo(f"placement {withdrawn.placement_id}: cancelled, not sent: {why}", err=quiet)
+        click.echo(f"placement {withdrawn.placement_id}: cancelled, not sent: {withdrawn.why}", err=quiet)
     for file in sent.files:
-        what = f"{file.records} placements, {money_text(file.total)} dollars"
+        what = f"{file.records} notices"
+        if file.kind == "placements":
+            what = f"{file.records} placements, {money_text(file.total)} dollars"
         click.echo(f"wrote {folders[file.agency] / file.name}: {what}", err=quiet)
     for problem in sent.problems:
         click.echo(f"hl7bridge: {problem}", err=True)

@@ -52,7 +52,11 @@ def _read(store: Store, now: dt.datetime) -> dict[str, Any]:
     from hl7bridge.storage.exceptions import count_open_exceptions
     from hl7bridge.storage.messages import Disposition, read_counters
     from hl7bridge.storage.parked import count_waiting
+    from hl7bridge.storage.received_files import count_held
+    from hl7bridge.storage.reconciling import count_open_discrepancies
+    from hl7bridge.storage.reporting_stops import count_queued_notices, read_stop_state
 
+    stops = read_stop_state(store)
     parked = count_waiting(store)
     counters = read_counters(store)
     dispositions = [each.value for each in Disposition]
@@ -71,6 +75,12 @@ def _read(store: Store, now: dt.datetime) -> dict[str, Any]:
         "deliveries": _by_status(store, "deliveries"),
         "oldest_delivery_seconds": _age(oldest[0] if oldest else None, now),
         "placements": _by_status(store, "placements"),
+        "notices_queued": count_queued_notices(store),
+        "stops_queued": stops.queued,
+        "stops_unacknowledged": stops.unacknowledged,
+        "oldest_stop_seconds": _age(stops.oldest_at, now),
+        "files_held": count_held(store),
+        "agency_discrepancies_open": count_open_discrepancies(store),
         "payments": _by_status(store, "payments"),
         "accounts": _by_status(store, "accounts"),
         "discrepancies_open": count_open(store),
@@ -110,16 +120,8 @@ def _print(facts: dict[str, Any]) -> None:
         click.echo(f"{name:<11} {text}")
     if facts["oldest_delivery_seconds"] is not None:
         click.echo(f"            the oldest waits since {facts['oldest_delivery_seconds']:.0f} s")
-    if facts["parked_waiting"]:
-        count, age = facts["parked_waiting"], facts["oldest_parked_seconds"]
-        click.echo(f"parked      {count} wait for a person, the oldest since {age:.0f} s: hl7bridge messages --waiting")
-    if facts["discrepancies_open"]:
-        click.echo(f"figures     {facts['discrepancies_open']} of senders are not the ledger's: see accounts show")
-    if facts["exceptions_open"]:
-        click.echo(f"exceptions  {facts['exceptions_open']} wait for a person: hl7bridge exceptions")
-    for each in facts["certificates"]:
-        left = "cannot be read" if each["days"] is None else f"{each['days']} days left"
-        click.echo(f"certificate {each['name']}: {left}")
+    _print_agencies(facts)
+    _print_waiting(facts)
     listeners = facts["listeners"]
     if not listeners:
         click.echo("messages    none received yet")
@@ -130,3 +132,32 @@ def _print(facts: dict[str, Any]) -> None:
     emit_rows([*listeners, total], names, as_json=False)
     verdict = "received is the sum of all dispositions" if facts["foots"] else "THE COUNTS DO NOT FOOT"
     click.echo(verdict)
+
+
+def _print_agencies(facts: dict[str, Any]) -> None:
+    """Say what waits between the bridge and the agencies, when anything does."""
+    if facts["notices_queued"]:
+        click.echo(f"notices     {facts['notices_queued']} to agencies wait to be sent")
+    if facts["oldest_stop_seconds"] is not None:
+        waiting = facts["stops_queued"] + facts["stops_unacknowledged"]
+        age = facts["oldest_stop_seconds"]
+        click.echo(f"stops       {waiting} are not acknowledged, the oldest since {age:.0f} s: hl7bridge report stops")
+    if facts["files_held"]:
+        click.echo(f"files       {facts['files_held']} of agencies are held for a person: hl7bridge files --held")
+    if facts["agency_discrepancies_open"]:
+        count = facts["agency_discrepancies_open"]
+        click.echo(f"agencies    {count} discrepancies with ours are open: hl7bridge reconcile list")
+
+
+def _print_waiting(facts: dict[str, Any]) -> None:
+    """Say what waits for a person."""
+    if facts["parked_waiting"]:
+        count, age = facts["parked_waiting"], facts["oldest_parked_seconds"]
+        click.echo(f"parked      {count} wait for a person, the oldest since {age:.0f} s: hl7bridge messages --waiting")
+    if facts["discrepancies_open"]:
+        click.echo(f"figures     {facts['discrepancies_open']} of senders are not the ledger's: see accounts show")
+    if facts["exceptions_open"]:
+        click.echo(f"exceptions  {facts['exceptions_open']} wait for a person: hl7bridge exceptions")
+    for each in facts["certificates"]:
+        left = "cannot be read" if each["days"] is None else f"{each['days']} days left"
+        click.echo(f"certificate {each['name']}: {left}")

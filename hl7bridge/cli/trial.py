@@ -22,10 +22,11 @@ from hl7bridge.placement.state import OPEN
 from hl7bridge.rules.evaluate import Decision, decide
 from hl7bridge.storage.accounts import account_by_ids, read_account
 from hl7bridge.storage.addressing import known_account
+from hl7bridge.storage.cases import read_case
 from hl7bridge.storage.database import Store
 from hl7bridge.storage.later import Later
 from hl7bridge.storage.messages import Disposition
-from hl7bridge.storage.placements import placements_of, read_case
+from hl7bridge.storage.placements import placements_of
 
 
 class Change(NamedTuple):

@@ -209,7 +209,8 @@ def _change_lines(change: Change) -> Iterator[str]:
     balances = f"balance {money_text(change.before)} -> {money_text(change.after)}"
     yield f"             {balances}; entries: {change.entries_new} new, {change.entries_known} known"
     decision = change.decision
-    said = f"eligible, rule {decision.rule}, agency {decision.agency}" if decision.eligible else "not eligible"
+    agency = decision.agency or f"as allocation {decision.allocation} says"
+    said = f"eligible, rule {decision.rule}, agency {agency}" if decision.eligible else "not eligible"
     yield f"decision     as of {change.as_of}: {said}"
     if change.placement:
         yield f"             but it is placed already ({change.placement}), so it is not decided"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -145,12 +146,15 @@ def _codes(toml: TomlFile) -> Iterator[Problem]:
 
 
 def _folders(toml: TomlFile) -> Iterator[Problem]:
-    taken: dict[str, int] = {}
+    taken: dict[str, tuple[int, str]] = {}
     for index, table in _tables(toml, "agencies"):
-        folder = table.get("outgoing")
-        if not isinstance(folder, str):
-            continue
-        if folder in taken:
-            path = ("agencies", index, "outgoing")
-            yield toml.problem(path, "is the folder of another agency", f"also agencies[{taken[folder] + 1}]")
-        taken.setdefault(folder, index)
+        for key in ("outgoing", "incoming"):
+            folder = table.get(key)
+            if not isinstance(folder, str):
+                continue
+            folder = posixpath.normpath(folder)
+            if folder in taken:
+                other, other_key = taken[folder]
+                whose = "the same as " + other_key if other == index else "the folder of another agency"
+                yield toml.problem(("agencies", index, key), f"is {whose}", f"also agencies[{other + 1}].{other_key}")
+            taken.setdefault(folder, (index, key))

@@ -24,6 +24,7 @@ from hl7bridge.config.values import (
     parse_size,
     parse_time_of_day,
     parse_time_zone,
+    parse_years,
 )
 from hl7bridge.message.charset import find_codec
 
@@ -66,6 +67,12 @@ def _hl7_text(value: str) -> str:
     return value
 
 
+def _agency_text(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,20}", value):
+        raise SettingError("not a name for files", "1 to 20 letters, digits, - and _")
+    return value
+
+
 def _sender(value: str) -> str:
     if value.count("|") != 1:
         raise SettingError("not a sender", 'write "APPLICATION|FACILITY", as in MSH-3 and MSH-4')
@@ -93,6 +100,7 @@ def _filled(text: str) -> str:
 
 SettingPath = Annotated[Path, BeforeValidator(_path)]
 Duration = Annotated[dt.timedelta, _from_text(parse_duration, 'write "30 s"')]
+Years = Annotated[dt.timedelta, _from_text(parse_years, 'write "1095 d"')]
 BlockSize = Annotated[int, _from_text(_block_size, 'write "16 MiB"')]
 Bind = Annotated[Address, _from_text(parse_bind, 'write "127.0.0.1:2575"')]
 Connect = Annotated[Address, _from_text(parse_connect, 'write "127.0.0.1:2576"')]
@@ -103,6 +111,7 @@ AllowedNetwork = Annotated[Network, _from_text(parse_network, 'write "10.2.0.0/1
 Hl7Text = Annotated[str, _from_text(_hl7_text, 'write "TEXT"')]
 Filled = Annotated[str, _from_text(_filled, 'write "TEXT"')]
 Charset = Annotated[str, _from_text(_charset, 'write "8859/1"')]
+AgencyText = Annotated[str, _from_text(_agency_text, 'write "H01"')]
 Sender = Annotated[str, _from_text(_sender, 'write "APPLICATION|FACILITY"')]
 Names = Annotated[tuple[Filled, ...], BeforeValidator(_list_to_tuple)]
 ProcessingId = Literal["P", "T", "D"]
@@ -213,11 +222,21 @@ class DestinationSettings(Section):
 
 
 class AgencySettings(Section):
-    """One collection agency and the folder where its placement files are written."""
+    """One collection agency: the folders files are exchanged in, their layout, what it gets, and by when it answers."""
 
     name: Name
     outgoing: SettingPath
+    incoming: SettingPath | None = None  # None: it answers with no files
+    layout: Literal["csv", "jsonl", "aim", "tsi"] = "csv"
+    client_number: AgencyText = ""  # what the agency calls the hospital
     fields: Names | None = None  # None: the shipped allow-list
+    acknowledge_within: Duration = dt.timedelta(days=3)
+    stop_within: Duration = dt.timedelta(days=1)  # a stop that is not acknowledged by then raises an alarm
+    suspend_at_most: Duration = dt.timedelta(days=50)
+    recall_within: Duration = dt.timedelta(days=10)
+    objection_extends: Duration = dt.timedelta(days=14)
+    keep_at_most: Years | None = None  # None: a placement is not recalled for its age
+    increases: Literal["review", "send"] = "review"  # a balance that grew: by a person, or told at once
 
 
 class FacilitySettings(Section):
@@ -233,6 +252,7 @@ class RulesSettings(Section):
 
     file: SettingPath = Field(default="rules.toml", validate_default=True)
     run_at: TimeOfDay = dt.time(5, 0)
+    feed_within: Duration | None = None  # None: placements are sent however long no message has come
 
 
 class MappingsSettings(Section):

@@ -19,6 +19,7 @@ _TIME_OF_DAY = re.compile(r"([01]\d|2[0-3]):([0-5]\d)\Z")
 _SECONDS: Final = {"ms": 0.001, "s": 1, "min": 60, "h": 3600, "d": 86400}
 _BYTES: Final = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 _LONGEST = dt.timedelta(days=366)
+_TEN_YEARS = dt.timedelta(days=3660)
 _LAST_PORT = 65535
 
 
@@ -89,12 +90,21 @@ def parse_connect(text: str) -> Address:
 
 def parse_duration(text: str) -> dt.timedelta:
     """Return ``30 s``, ``5 min``, ``2 h``, ``1.5 s``, ``500 ms`` or ``7 d`` as a timedelta; raises SettingError."""
+    return _duration(text, _LONGEST, "a year")
+
+
+def parse_years(text: str) -> dt.timedelta:
+    """Return a duration of at most ten years; raises SettingError."""
+    return _duration(text, _TEN_YEARS, "ten years")
+
+
+def _duration(text: str, longest: dt.timedelta, said: str) -> dt.timedelta:
     found = _DURATION.match(text.strip())
     if not found:
         raise SettingError("not a duration", 'write "500 ms", "30 s", "5 min", "2 h" or "7 d"')
     seconds = float(found[1]) * _SECONDS[found[2]]
-    if not 0 < seconds <= _LONGEST.total_seconds():
-        raise SettingError("a duration is more than 0 and at most a year")
+    if not 0 < seconds <= longest.total_seconds():
+        raise SettingError(f"a duration is more than 0 and at most {said}")
     return dt.timedelta(seconds=seconds)
 
 

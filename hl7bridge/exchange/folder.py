@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from hl7bridge.errors import StoreError
+from hl7bridge.storage.folders import sync_folder
 
 _OWNER_ONLY: Final = 0o600
 _FOLDER_MODE: Final = 0o700
@@ -56,16 +57,8 @@ def write_whole(folder: Path, name: str, data: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         trial.replace(folder / name)
-        _sync_folder(folder)
+        sync_folder(folder)
     except OSError as error:
         with suppress(OSError):
             trial.unlink()
         raise StoreError(f"{folder / name}: cannot write: {error.strerror}") from None
-
-
-def _sync_folder(folder: Path) -> None:
-    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)

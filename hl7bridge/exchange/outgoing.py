@@ -1,266 +1,213 @@
-"""Queued placements -> a numbered CSV file and its trailer in each agency's folder, once, whatever fails in between.
+"""What is queued for agencies -> numbered files and their trailers in each one's folder, stops before all else.
 
-One transaction asks holds and balances again, freezes what the agency gets, and says ``sent``; then the file is written
-from what was frozen. After a crash between the two the next call writes the same bytes under the same name: an agency
-that took the file in that moment sees its number and digest again.
+One transaction asks everything again, freezes what the agency gets, and says ``sent``; then the file is written from
+what was frozen. After a crash between the two the next call writes the same bytes under the same name: an agency that
+took the file in that moment sees its number and digest again.
 """
 
 from __future__ import annotations
 
-import datetime as dt
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from decimal import Decimal
-from pathlib import Path
-from typing import Final, NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
 
-from hl7bridge.errors import BridgeError, RefusedError, StoreError
-from hl7bridge.exchange.folder import exclusive, prepare_folder, write_whole
-from hl7bridge.layouts.placements_csv import Trailer, digest_of, encode_placements, encode_trailer
-from hl7bridge.money import ZERO, money_text
-from hl7bridge.placement.snapshot import Terms, build_snapshot
-from hl7bridge.placement.state import By, Status
-from hl7bridge.rules.evaluate import Reason, check_common, next_due
-from hl7bridge.rules.spec import Rules
+from hl7bridge.errors import BridgeError
+from hl7bridge.exchange.agency import AgencyFolder, Sending, Sent, Withdrawn
+from hl7bridge.exchange.checking import check_notices, feed_problem
+from hl7bridge.exchange.folder import exclusive, prepare_folder
+from hl7bridge.exchange.gathering import Gathering, close_gathered
+from hl7bridge.exchange.numbered import freeze_notices, write_file
+from hl7bridge.layouts.registry import LAYOUTS
+from hl7bridge.money import ZERO
+from hl7bridge.placement.state import Status
+from hl7bridge.reacting import has_changes
 from hl7bridge.storage.agency_files import (
     AgencyFile,
-    QueuedPlacement,
-    add_file,
-    entries_balance,
-    frozen_table,
-    mark_sent,
-    mark_written,
-    next_file_number,
+    FileKind,
+    Work,
+    find_work,
+    last_notice,
     queued_counts,
     queued_placements,
     unwritten_files,
 )
 from hl7bridge.storage.audit import append_audit
 from hl7bridge.storage.database import Store
-from hl7bridge.storage.placements import Case, move_placement, read_case
+from hl7bridge.storage.notices import mark_notices_sent, queued_notices
+from hl7bridge.storage.turns import Turns
 from hl7bridge.times import utc_text
 
-MOST_RECORDS: Final = 2000  # placements a file: 0.4 s in which the daemon's intake waits, and 1 MB
-_UNSAFE_IN_NAMES: Final = re.compile(r"[^A-Za-z0-9_-]")
+__all__ = ["MOST_RECORDS", "AgencyFolder", "Sending", "Sent", "Withdrawn", "send_placements"]
 
-
-class AgencyFolder(NamedTuple):
-    """Where an agency's files go, and the fields it gets (``privacy.sending.compile_fields``)."""
-
-    name: str
-    folder: Path
-    fields: tuple[str, ...]
-
-
-class Sending(NamedTuple):
-    """What sending needs to know: the rules, each facility's day and name (the creditor), the time, and who asked."""
-
-    rules: Rules
-    today_of: Callable[[str], dt.date]
-    creditors: Mapping[str, str]
-    now: dt.datetime
-    actor: str
-
-
-class Withdrawn(NamedTuple):
-    """A placement that was cancelled at the last moment, and the reasons that did it."""
-
-    placement_id: int
-    account: str
-    facility: str
-    agency: str
-    balance: Decimal
-    reasons: tuple[Reason, ...]
-
-
-class Sent(NamedTuple):
-    """What one call did. ``files`` are on disk; ``problems`` are lines for a person: what they tell of stays queued."""
-
-    files: tuple[AgencyFile, ...] = ()
-    withdrawn: tuple[Withdrawn, ...] = ()
-    problems: tuple[str, ...] = ()
-
-
-class _Ready(NamedTuple):
-    """A placement that passed: what is frozen of it."""
-
-    placement_id: int
-    values: tuple[str, ...]
-    balance: Decimal
-
-
-class _Checked(NamedTuple):
-    """What became of the queued placements of one file."""
-
-    ready: list[_Ready]
-    withdrawn: list[Withdrawn]
-    problems: list[str]
+CHANGES: Final = Work("", is_urgent=True)  # changes under placements that no notice could be made of
+MOST_RECORDS: Final = 2000  # placements a file: 1 MB
+MOST_NOTICES: Final = 500  # of a file, which is one transaction: 0.2 s in which the daemon's intake waits
 
 
 def send_placements(
     store: Store, agencies: Sequence[AgencyFolder], sending: Sending, *, most: int = MOST_RECORDS
 ) -> Sent:
-    """Send what is queued, and finish what an earlier call could not. Call it outside of a transaction.
+    """Send what is queued, notices too, and finish what an earlier call could not. Call it outside of a transaction.
 
-    One agency's trouble does not keep another's files back: it is told in ``problems``.
+    Stops go first, to every agency, and again before each further file. One agency's trouble does not keep another's
+    files back: it is told in ``problems``.
     """
-    total = Sent()
+    run = _Run(store, agencies, sending, most)
     with exclusive(store.path):
+        run.finish()
+        run.send_stops()
         for agency in agencies:
-            try:
-                for done in _send_to(store, agency, sending, most):
-                    total = _join(total, done)
-            except BridgeError as error:
-                total = _join(total, Sent(problems=(f"agency {agency.name}: {error}",)))
-        known = {agency.name for agency in agencies}
-        strays = [
-            f"agency {name}: {count} placements are queued, and the configuration has no such agency"
-            for name, count in sorted(queued_counts(store).items())
-            if name not in known
-        ]
-    return _join(total, Sent(problems=tuple(strays)))
+            run.send_rest(agency)
+        run.tell_of_strays()
+    return run.sent
 
 
-def _join(one: Sent, other: Sent) -> Sent:
-    return Sent(one.files + other.files, one.withdrawn + other.withdrawn, one.problems + other.problems)
+class _Run:
+    """One call: what it has done so far, and the agencies with which it can go on."""
 
-
-def _send_to(store: Store, agency: AgencyFolder, sending: Sending, most: int) -> Iterator[Sent]:
-    unwritten = unwritten_files(store, agency.name)
-    last_id = 0
-    if not unwritten and not queued_placements(store, agency.name, last_id, 1):
-        return
-    prepare_folder(agency.folder)  # before anything is said to be sent
-    for file in unwritten:
-        yield Sent(files=(_write(store, agency, file, sending),))
-    while True:
+    def __init__(self, store: Store, agencies: Sequence[AgencyFolder], sending: Sending, most: int) -> None:
+        self.sent = Sent()
+        self._store = store
+        self._agencies = agencies
+        self._sending = sending
+        self._most = most
+        self._broken: set[str] = set()
+        self._last_stop = 0  # the last notice there was when stops were sent
         with store.transaction():
-            queued = queued_placements(store, agency.name, last_id, most)
-            checked = _check(store, agency, queued, sending)
-            frozen = _freeze(store, agency, checked, sending)
-        yield Sent((), tuple(checked.withdrawn), tuple(checked.problems))
-        if frozen is not None:
-            yield Sent(files=(_write(store, agency, frozen, sending),))
-        if len(queued) < most:
-            return
-        last_id = queued[-1].id
+            self._react()
 
+    def finish(self) -> None:
+        """Write what an earlier call froze and did not write."""
+        for agency in self._agencies:
+            files = unwritten_files(self._store, agency.name)
+            self._go(agency, (self._write(agency, file) for file in files))
 
-def _check(store: Store, agency: AgencyFolder, queued: Sequence[QueuedPlacement], sending: Sending) -> _Checked:
-    """Ask everything again that can have changed since the decision, with the facts of this moment."""
-    checked = _Checked([], [], [])
-    for placement in queued:
-        case = read_case(store, placement.account_id)
-        today = sending.today_of(case.account.facility)
-        failed = tuple(reason for reason in check_common(case.facts, sending.rules, today) if not reason.held)
-        if failed:
-            _withdraw(store, placement, case, failed, sending, today)
-            account = case.account
-            checked.withdrawn.append(
-                Withdrawn(placement.id, account.number, account.facility, agency.name, account.balance, failed)
-            )
-            continue
-        try:
-            values = _values(store, agency, placement, case, sending, today)
-        except RefusedError as error:
-            checked.problems.append(f"agency {agency.name}: placement {placement.id} stays queued: {error}")
-        else:
-            checked.ready.append(_Ready(placement.id, values, case.account.balance))
-    return checked
+    def send_stops(self) -> None:
+        """Send every stop that is queued, to every agency, and what has just become one."""
+        if has_changes(self._store):
+            with self._store.transaction():
+                self._react()
+        self._last_stop = last_notice(self._store)
+        for agency in self._agencies:
+            self._go(agency, self._notices(agency, FileKind.STOPS))
 
+    def send_rest(self, agency: AgencyFolder) -> None:
+        """Send an agency its other notices, then its placements; between two files the stops that have come."""
+        self._go(agency, self._with_stops(self._notices(agency, FileKind.UPDATES)))
+        self._go(agency, self._with_stops(self._placements(agency)))
 
-def _withdraw(
-    store: Store,
-    placement: QueuedPlacement,
-    case: Case,
-    failed: Sequence[Reason],
-    sending: Sending,
-    today: dt.date,
-) -> None:
-    move_placement(
-        store,
-        placement.id,
-        Status.CANCELLED,
-        by=By.BRIDGE,
-        actor=sending.actor,
-        at=utc_text(sending.now),
-        reason="; ".join(reason.text for reason in failed),
-    )
-    due_on = next_due(case.facts, sending.rules, today)
-    store.execute(
-        "UPDATE accounts SET due_on = ? WHERE id = ?", (due_on.isoformat() if due_on else None, placement.account_id)
-    )
-
-
-def _values(
-    store: Store,
-    agency: AgencyFolder,
-    placement: QueuedPlacement,
-    case: Case,
-    sending: Sending,
-    today: dt.date,
-) -> tuple[str, ...]:
-    account = case.account
-    creditor = sending.creditors.get(account.facility) or account.facility
-    snapshot = build_snapshot(
-        Terms(placement.id, placement.tier, placement.rule, placement.sequence, today, creditor),
-        account,
-        case.patient,
-        case.guarantors,
-        case.coverages,
-        entries_balance=entries_balance(store, account.id),
-    )
-    return snapshot.choose(agency.fields)
-
-
-def _freeze(store: Store, agency: AgencyFolder, checked: _Checked, sending: Sending) -> AgencyFile | None:
-    """Say in the store what is sent: the file's number, name and digest, and of each placement what the agency gets."""
-    counts = f"{len(checked.ready)} sent, {len(checked.withdrawn)} cancelled"
-    if not checked.ready:
-        if checked.withdrawn:
-            _audit(store, f"agency {agency.name}", counts, sending)
-        return None
-    number = next_file_number(store, agency.name)
-    at = utc_text(sending.now)
-    file = AgencyFile(
-        id=0,
-        agency=agency.name,
-        number=number,
-        name=f"placements-{_UNSAFE_IN_NAMES.sub('_', agency.name)}-{number:06}-{at[:10].replace('-', '')}.csv",
-        records=len(checked.ready),
-        total=sum((ready.balance for ready in checked.ready), ZERO),
-        sha256=digest_of(encode_placements(agency.fields, [ready.values for ready in checked.ready])),
-        created_at=at,
-    )
-    file = file._replace(id=add_file(store, file))
-    for ready in checked.ready:
-        mark_sent(
-            store,
-            ready.placement_id,
-            file,
-            agency.fields,
-            ready.values,
-            balance=ready.balance,
-            actor=sending.actor,
+    def tell_of_strays(self) -> None:
+        """Tell of what is queued for an agency which there is not."""
+        known = {agency.name for agency in self._agencies}
+        stuck = frozenset(work for work in find_work(self._store) if work.agency not in known)
+        problems = tuple(
+            f"agency {name}: {count} {queue} are queued, and the configuration has no such agency"
+            for queue in (("placements", "notices") if stuck else ())
+            for name, count in sorted(queued_counts(self._store, queue).items())
+            if name not in known
         )
-    _audit(store, f"file {file.name}", f"{counts}, {money_text(file.total)} dollars", sending)
-    return file
+        self._add(Sent(problems=problems, stuck=stuck))
+
+    def _react(self) -> None:
+        """Have what has changed become notices, or cancel what was not sent yet; inside a transaction."""
+        done, problems = self._sending.react(self._store)
+        cancelled = tuple(
+            Withdrawn(each.placement_id, each.agency, each.reason.removeprefix("withdrawn: "))
+            for each in done
+            if each.status is Status.CANCELLED
+        )
+        self._add(Sent((), cancelled, problems, frozenset({CHANGES} if problems else ())))
+
+    def _with_stops(self, steps: Iterable[Sent]) -> Iterator[Sent]:
+        for step in steps:
+            yield step
+            if step.files:
+                self.send_stops()
+
+    def _go(self, agency: AgencyFolder, steps: Iterable[Sent]) -> None:
+        if agency.name in self._broken:
+            return
+        try:
+            for step in steps:
+                self._add(step)
+        except BridgeError as error:
+            self._broken.add(agency.name)
+            stuck = frozenset({Work(agency.name, is_urgent=True), Work(agency.name, is_urgent=False)})
+            self._add(Sent(problems=(f"agency {agency.name}: {error}",), stuck=stuck))
+
+    def _add(self, step: Sent) -> None:
+        one = self.sent
+        self.sent = Sent(
+            one.files + step.files,
+            one.withdrawn + step.withdrawn,
+            tuple(dict.fromkeys(one.problems + step.problems)),
+            one.stuck | step.stuck,
+        )
+
+    def _most_in(self, agency: AgencyFolder) -> int:
+        return min(self._most, LAYOUTS[agency.layout].most_records)
+
+    def _has_stops(self) -> bool:
+        """Return whether a stop has come since they were sent last; one that could not be sent waits for its cause."""
+        return any(
+            queued_notices(self._store, each.name, stops=True, after=self._last_stop, most=1)
+            for each in self._agencies
+            if each.name not in self._broken
+        )
+
+    def _write(self, agency: AgencyFolder, file: AgencyFile) -> Sent:
+        if not file.is_closed:
+            file = close_gathered(self._store, agency, file, self._sending)
+        return Sent(files=(write_file(self._store, agency, file, self._sending.now),))
+
+    def _notices(self, agency: AgencyFolder, kind: FileKind) -> Iterator[Sent]:
+        store, sending = self._store, self._sending
+        last_id, most, turns = 0, min(MOST_NOTICES, self._most_in(agency)), Turns(store)
+        while queued_notices(store, agency.name, stops=kind is FileKind.STOPS, after=last_id, most=1):
+            prepare_folder(agency.folder)  # before anything is said to be sent
+            with store.transaction():
+                self._react()
+                queued = queued_notices(store, agency.name, stops=kind is FileKind.STOPS, after=last_id, most=most)
+                ready, problems = check_notices(store, agency, queued, sending)
+                file = None
+                if ready:
+                    total = sum((notice.balance for notice in ready), ZERO)
+                    file = freeze_notices(store, agency, kind, ready, total, sending.now)
+                    mark_notices_sent(store, [notice.notice_id for notice in ready], file.id, utc_text(sending.now))
+                    self._audit("notices.send", file, f"{len(ready)} notices")
+            yield Sent(problems=tuple(problems), stuck=_stuck(agency, problems, is_urgent=True))
+            if file is not None:
+                yield self._write(agency, file)
+            if not queued:  # what was there has been cancelled by what happened since
+                return
+            last_id = queued[-1].id
+            turns.give_way()
+
+    def _placements(self, agency: AgencyFolder) -> Iterator[Sent]:
+        store, sending = self._store, self._sending
+        last_id, most = 0, self._most_in(agency)
+        while queued_placements(store, agency.name, last_id, 1):
+            silent = feed_problem(store, sending)
+            if silent:
+                yield Sent(problems=(silent,), stuck=_stuck(agency, [silent], is_urgent=False))
+                return
+            prepare_folder(agency.folder)
+            gathering = Gathering(store, agency, sending, last_id)
+            yield from gathering.batches(most, self._react, self._has_stops)
+            if gathering.file is not None:
+                yield self._write(agency, gathering.file)
+            last_id = gathering.last_id
+
+    def _audit(self, action: str, file: AgencyFile, reason: str) -> None:
+        sending = self._sending
+        append_audit(
+            self._store,
+            at=sending.now,
+            actor=sending.actor,
+            action=action,
+            subject=f"file {file.name}",
+            reason=reason,
+        )
 
 
-def _audit(store: Store, subject: str, reason: str, sending: Sending) -> None:
-    append_audit(store, at=sending.now, actor=sending.actor, action="placements.send", subject=subject, reason=reason)
-
-
-def _write(store: Store, agency: AgencyFolder, file: AgencyFile, sending: Sending) -> AgencyFile:
-    """Write a file and then its trailer from what was frozen, and say so. The bytes are the same at every attempt."""
-    data = encode_placements(*frozen_table(store, file.id))
-    if digest_of(data) != file.sha256:
-        raise StoreError(f"{file.name}: what was frozen has changed, so it is not written; see 'hl7bridge db verify'")
-    trailer = Trailer(
-        file.name, file.number, file.agency, file.records, money_text(file.total), file.sha256, file.created_at
-    )
-    write_whole(agency.folder, file.name, data)
-    write_whole(agency.folder, f"{file.name.removesuffix('.csv')}.trailer.csv", encode_trailer(trailer))
-    with store.transaction():
-        mark_written(store, file.id, utc_text(sending.now))
-    return file
+def _stuck(agency: AgencyFolder, problems: Sequence[str], *, is_urgent: bool) -> frozenset[Work]:
+    return frozenset({Work(agency.name, is_urgent)} if problems else ())

@@ -1,1 +1,1 @@
-"""Placements and payments <-> the text of agency files."""
+"""The text of agency files <-> placements, notices, answers and signals."""

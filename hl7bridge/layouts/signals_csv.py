@@ -10,11 +10,11 @@ from typing import Final, NamedTuple
 from hl7bridge.rules.signals import is_day, signal_problem
 
 REQUIRED: Final = ("account", "name", "value")
-OPTIONAL: Final = ("facility", "observed_on", "source")
+OPTIONAL: Final = ("facility", "observed_on", "until", "source")
 
 
 class SignalLine(NamedTuple):
-    """One signal of a file. ``facility``, ``observed_on`` and ``source`` are None when the file does not say."""
+    """One signal of a file; what the file does not say is None. ``until`` is the last day of a hold."""
 
     line: int
     account: str
@@ -23,6 +23,7 @@ class SignalLine(NamedTuple):
     value: str
     observed_on: dt.date | None
     source: str | None
+    until: dt.date | None = None
 
 
 class LineProblem(NamedTuple):
@@ -88,10 +89,8 @@ def _read_line(line: int, cells: dict[str, str], lines: list[SignalLine], proble
     if not found:
         wrong = signal_problem(cells["name"], cells["value"])
         found += [f"{wrong.key}: {wrong.problem} ({wrong.hint})"] if wrong else []
-    day = cells.get("observed_on") or None
-    if day is not None and not is_day(day):
-        found.append("observed_on: not a day (YYYY-MM-DD)")
-        day = None
+    days = {name: cells.get(name) or "" for name in ("observed_on", "until")}
+    found += [f"{name}: not a day (YYYY-MM-DD)" for name, day in days.items() if day and not is_day(day)]
     problems += [LineProblem(line, problem) for problem in found]
     if not found:
         lines.append(
@@ -101,7 +100,12 @@ def _read_line(line: int, cells: dict[str, str], lines: list[SignalLine], proble
                 cells.get("facility") or None,
                 cells["name"],
                 cells["value"],
-                dt.date.fromisoformat(day) if day else None,
+                _day(days["observed_on"]),
                 cells.get("source") or None,
+                _day(days["until"]),
             )
         )
+
+
+def _day(text: str) -> dt.date | None:
+    return dt.date.fromisoformat(text) if text else None

@@ -124,14 +124,15 @@ def _compile_signal(context: Context, path: KeyPath, entry: Any) -> tuple[Field 
         context.unknown((*path, "name"), name, SIGNALS, "signal")
         return None, each
     words = frozenset(spec.values)
+    holds = "integer" if spec.is_number else "date"
     converters = ("text", "flag") if words >= _YES_NO else ("text",)
     target = Target(
         path,
         (*path, "from"),
         SIGNALS_KIND,
         spec.name,
-        "text" if words else "date",
-        converters if words else ("date",),
+        "text" if words else holds,
+        converters if words else (holds,),
         words or None,
     )
     sources = compile_sources(context, target, entry)

@@ -40,7 +40,7 @@ class By(Enum):
 
 
 class Transition(NamedTuple):
-    """One allowed change. ``tells_agency``: it is true only once the agency has been told of it."""
+    """One allowed change. ``tells_agency``: unless the agency makes it, it is true only once the agency is told."""
 
     source: Status
     target: Status
@@ -53,7 +53,7 @@ def _allow(source: Status, target: Status, *by: By, tells_agency: bool = False) 
 
 
 _S = Status
-_WITH_AGENCY: Final = (_S.ACKNOWLEDGED, _S.ACTIVE, _S.SUSPENDED)
+_WITH_AGENCY: Final = (_S.SENT, _S.ACKNOWLEDGED, _S.ACTIVE, _S.SUSPENDED)
 TRANSITIONS: Final = (
     _allow(_S.ELIGIBLE, _S.REVIEW, By.RULES),
     _allow(_S.ELIGIBLE, _S.QUEUED, By.RULES),
@@ -62,12 +62,15 @@ TRANSITIONS: Final = (
     _allow(_S.QUEUED, _S.SENT, By.BRIDGE),
     _allow(_S.QUEUED, _S.CANCELLED, By.PERSON, By.BRIDGE),
     _allow(_S.SENT, _S.ACKNOWLEDGED, By.AGENCY),
-    _allow(_S.SENT, _S.REJECTED, By.AGENCY),
-    _allow(_S.SENT, _S.CANCELLED, By.PERSON, By.BRIDGE, tells_agency=True),
+    # What was sent and not acknowledged may meanwhile have been stopped.
+    *(_allow(source, _S.REJECTED, By.AGENCY) for source in (_S.SENT, _S.SUSPENDED, _S.RECALL_PENDING)),
     _allow(_S.ACKNOWLEDGED, _S.ACTIVE, By.AGENCY, By.BRIDGE),
-    _allow(_S.ACKNOWLEDGED, _S.SUSPENDED, By.PERSON, By.BRIDGE, tells_agency=True),
-    _allow(_S.ACTIVE, _S.SUSPENDED, By.PERSON, By.BRIDGE, tells_agency=True),
+    *(
+        _allow(source, _S.SUSPENDED, By.PERSON, By.BRIDGE, tells_agency=True)
+        for source in (_S.SENT, _S.ACKNOWLEDGED, _S.ACTIVE)
+    ),
     _allow(_S.SUSPENDED, _S.ACTIVE, By.PERSON, By.BRIDGE, tells_agency=True),
+    _allow(_S.SUSPENDED, _S.SENT, By.PERSON, By.BRIDGE, tells_agency=True),  # it was never acknowledged
     *(
         _allow(source, _S.RECALL_PENDING, By.PERSON, By.BRIDGE, tells_agency=True)
         for source in _WITH_AGENCY
@@ -75,11 +78,13 @@ TRANSITIONS: Final = (
     _allow(_S.RECALL_PENDING, _S.RECALLED, By.AGENCY, By.PERSON),
     _allow(_S.RECALL_PENDING, _S.ACTIVE, By.PERSON, tells_agency=True),  # the agency's objection is granted
     *(
-        _allow(source, target, By.AGENCY, By.BRIDGE)
+        _allow(source, _S.PAID_IN_FULL, By.AGENCY, By.BRIDGE, tells_agency=True)
         for source in (*_WITH_AGENCY, _S.RECALL_PENDING)
-        for target in (_S.PAID_IN_FULL, _S.SETTLED, _S.RETURNED)
     ),
-    _allow(_S.PAID_IN_FULL, _S.ACTIVE, By.AGENCY, By.BRIDGE),  # a cheque bounced
+    *(_allow(source, _S.RETURNED, By.AGENCY, By.PERSON) for source in (*_WITH_AGENCY, _S.RECALL_PENDING)),
+    # For less than what is owed: never by the agency's word alone.
+    *(_allow(source, _S.SETTLED, By.PERSON) for source in (*_WITH_AGENCY, _S.RECALL_PENDING)),
+    _allow(_S.PAID_IN_FULL, _S.ACTIVE, By.BRIDGE, tells_agency=True),  # a cheque bounced
 )  # fmt: skip
 _BY_CHANGE: Final = {(each.source, each.target): each for each in TRANSITIONS}
 

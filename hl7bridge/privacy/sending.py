@@ -58,6 +58,35 @@ _TABLE: Final = (
     SendField("balance", "dollars: charges less payments less adjustments", "the ledger"),
     SendField("last_payment_on", "", "FT1-4 of payments"),
     SendField("payer_name", "the primary insurer", "IN1-4"),
+    SendField("file_no", "placement_id in nine digits, for layouts that number files so", "hl7bridge", usual=False),
+    SendField(
+        "itemization_on", "the itemization date: a day on which the balance of that day was owed", "see rules.md"
+    ),
+    SendField(
+        "itemization_kind", "which day it is: last_statement, charge_off, last_payment, transaction, judgment", "rules"
+    ),
+    SendField("itemization_balance", "dollars owed on that day", "the ledger"),
+    SendField("interest", "dollars of interest since; the ledger has none, so 0.00", "the ledger"),
+    SendField("fees", "dollars of fees since; the ledger has none, so 0.00", "the ledger"),
+    SendField("payments_since", "dollars paid since, whoever paid", "FT1, PY and CO"),
+    SendField("credits_since", "dollars of adjustments and of charges taken back since", "FT1, AJ, CD and CG"),
+    SendField("first_delinquency_on", "the last day of service, else the discharge", "FT1-4 of charges, PV1-45"),
+    SendField("first_statement_on", "", "signal first_statement"),
+    SendField("last_statement_on", "", "signal last_statement"),
+    SendField("statement_count", "how many statements were sent", "signal statement_count"),
+    SendField("eca_not_before", "the first statement and `[dates] eca_days` after it", "first_statement_on, rules"),
+    SendField("fap_deadline", "the first statement and `[dates] fap_days` after it", "first_statement_on, rules"),
+    SendField("last_payment_amount", "dollars", "FT1-10 of the last payment"),
+    SendField("last_payment_by", "insurance, patient or unknown", "the mapping, of the last payment"),
+    SendField("last_insurance_payment_on", "", "FT1-4 of payments by an insurer"),
+    SendField("service_class", "I, O or E: inpatient, outpatient, emergency; of any other class nothing", "PV1-2"),
+    SendField("payer_2_name", "the second insurer", "IN1-4", usual=False),
+    SendField("payer_plan_type", "the primary insurance's kind of plan, the site's code", "IN1-15", usual=False),
+    SendField("insurance_status", "none, pending or finished, as the rules see it", "IN1, FT1", usual=False),
+    SendField("guarantor_number", "one number for all accounts of a guarantor", "GT1-2", usual=False),
+    SendField("share", "the share of the allocation that chose the agency, as champion", "rules", usual=False),
+    SendField("prior_placement_id", "the placement that ended before this one", "hl7bridge", usual=False),
+    SendField("prior_agency", "the agency that had it", "hl7bridge", usual=False),
 )
 SEND_FIELDS: Final = {field.name: field for field in _TABLE}
 USUAL_FIELDS: Final = tuple(field.name for field in _TABLE if field.usual)

@@ -10,7 +10,7 @@ from hl7bridge.mapping.records import NULL, Guarantor, Records
 from hl7bridge.privacy.sending import SEND_FIELDS
 from hl7bridge.rules.facts import FACTS, responsible
 from hl7bridge.rules.signals import SIGNALS
-from hl7bridge.rules.spec import Rules
+from hl7bridge.rules.spec import Rules, predicates_of
 
 ENOUGH: Final = 95  # percent; below it people have to ask why
 # Entries by what they say: "entry:charge" and so on. "responsible." is the first guarantor, who may be the patient.
@@ -44,23 +44,50 @@ OF_FIELDS: Final[dict[str, Alternatives]] = {
     "balance": ((CHARGE,),),
     "last_payment_on": ((PAYMENT,),),
     "payer_name": (("coverage.company_name",),),
+    **dict.fromkeys(("itemization_on", "itemization_kind"), (("signal:last_statement",), (PAYMENT,), (CHARGE,))),
+    "itemization_balance": ((CHARGE,),),
+    "payments_since": ((PAYMENT,),),
+    "credits_since": ((ADJUSTMENT,),),
+    "first_delinquency_on": ((CHARGE,), ("account.discharged_on",)),
+    **dict.fromkeys(("first_statement_on", "eca_not_before", "fap_deadline"), (("signal:first_statement",),)),
+    "last_statement_on": (("signal:last_statement",),),
+    "statement_count": (("signal:statement_count",),),
+    "last_payment_amount": ((PAYMENT,),),
+    "last_payment_by": ((PAYMENT,),),
+    "last_insurance_payment_on": ((INSURER,),),
+    "service_class": (("account.patient_class",),),
+    "payer_2_name": (("coverage.company_name",),),
+    "payer_plan_type": (("coverage.plan_type",),),
+    "insurance_status": ((INSURER,), ("signal:insurance_pending",)),
 }
-OURS: Final = frozenset({"placement_id", "creditor", "tier", "rule", "sequence", "placed_on"})  # no feed says them
+# No feed says these.
+OURS: Final = frozenset(
+    {"placement_id", "creditor", "tier", "rule", "sequence", "placed_on", "file_no", "interest", "fees", "share"}
+    | {"prior_placement_id", "prior_agency"}
+)
 OF_FACTS: Final[dict[str, Alternatives]] = {
     "balance": ((CHARGE,),),
     "days_without_payment": ((CHARGE,), (PAYMENT,), ("account.discharged_on",)),
     "days_since_discharge": (("account.discharged_on",),),
     "days_since_insurance_payment": ((INSURER,),),
-    "days_since_first_statement": (("signal:first_statement",),),
-    "insurance_status": ((INSURER,), ("signal:insurance_pending",)),
+    "days_since_last_payment": ((PAYMENT,),),
+    "days_since_service": ((CHARGE,),),
+    "days_since_adjudication": ((INSURER,), ("signal:adjudicated",)),
+    **{fact.name: ((f"signal:{fact.signal}",),) for fact in FACTS.values() if fact.signal},
+    "guarantor_balance": (("responsible.number",),),
+    "insurance_status": ((INSURER,), ("signal:insurance_pending",), ("signal:adjudicated",)),
+    "payer_kind": (("coverage.plan_type",),),
     "plan_status": (("signal:plan_status",), ("account.plan_code",)),
     "has_address": (("responsible.street", "responsible.city", "responsible.state", "responsible.postal_code"),),
+    "address_quality": (("responsible.street", "responsible.city", "responsible.state", "responsible.postal_code"),),
     "guarantor_age": (("responsible.birth_on",),),
+    "guarantor_state": (("responsible.state",),),
+    "language": (("responsible.language",),),
     "ehr_account_status": (("account.account_status",),),
     "financial_class": (("account.financial_class",),),
     "patient_class": (("account.patient_class",),),
 }
-ALWAYS_KNOWN: Final = frozenset({"account_status", "holds"})
+ALWAYS_KNOWN: Final = frozenset({"account_status", "facility", "placement_sequence", "holds"})
 _ALSO_HOLDS: Final[dict[str, Alternatives]] = {
     "deceased": (("patient.deceased",), ("patient.died_on",), ("guarantor.deceased",)),
     "hold": (("guarantor.billing_hold",),),
@@ -152,10 +179,10 @@ def agency_needs(agencies: Iterable[tuple[str, Sequence[str]]]) -> Iterator[Need
 def rule_needs(rules: Rules) -> Iterator[Need]:
     """Return the facts that placement rules ask for."""
     wanted: dict[str, list[str]] = {}
-    for predicate in rules.common:
+    for predicate in predicates_of(rules.common):
         wanted.setdefault(predicate.fact.name, []).append("every rule")
     for rule in rules.rules:
-        for predicate in rule.when:
+        for predicate in predicates_of(rule.when):
             wanted.setdefault(predicate.fact.name, []).append(f"rule {rule.name}")
     for fact in FACTS:
         if fact in wanted and fact not in ALWAYS_KNOWN:

@@ -11,44 +11,33 @@ from decimal import Decimal
 from typing import Final, NamedTuple
 
 from hl7bridge.ledger.account import AccountState
-from hl7bridge.rules.facts import FactType, activity_on, is_insurance_settled
-from hl7bridge.rules.spec import Op, Predicate, Rules
+from hl7bridge.rules.due_bounds import BASES, CODES, NO_DAYS, Bound, Window, bound_of, can_tell, group_bound, texts_of
+from hl7bridge.rules.spans import FIRST, LAST
+from hl7bridge.rules.spec import Condition, Op, Predicate, Rules
 
 _CENT: Final = Decimal("0.01")
 _NO_MOST: Final = Decimal("Infinity")
-_FIRST: Final = dt.date.min.toordinal()
-_LAST: Final = dt.date.max.toordinal()
-_BASES: Final[dict[str, Callable[[AccountState], dt.date | None]]] = {
-    "days_without_payment": activity_on,
-    "days_since_discharge": lambda state: state.discharged_on,
-    "days_since_insurance_payment": lambda state: state.insurance_paid_on,
-}
-_CODES: Final[dict[str, Callable[[AccountState], str | None]]] = {
-    "account_status": lambda state: state.status,
-    "ehr_account_status": lambda state: state.account_status,
-    "financial_class": lambda state: state.financial_class,
-    "patient_class": lambda state: state.patient_class,
-}
 Check = Callable[[AccountState], bool]
-Window = tuple[Callable[[AccountState], dt.date | None], int, int]  # base day, days at least, days at most
 
 
 class _Gate(NamedTuple):
     """What the state alone must say before one rule can be satisfied."""
 
-    needs_signal: bool
     least: Decimal
     most: Decimal
     checks: tuple[Check, ...]
     windows: tuple[Window, ...]
+    bounds: tuple[Bound, ...]
 
 
 class DueDays:
     """The compiled form of some rules: call it with an account's state."""
 
     def __init__(self, rules: Rules) -> None:
-        self._gates = tuple(_gate((*rules.common, *rule.when)) for rule in rules.rules)
-        self._quiet_gates = tuple(gate for gate in self._gates if not gate.needs_signal)
+        every = [(*rules.common, *rule.when) for rule in rules.rules]
+        self._gates = tuple(_gate(conditions, has_signals=True) for conditions in every)
+        quiet = [each for each in every if all(can_tell(condition) for condition in each)]
+        self._quiet_gates = tuple(_gate(conditions, has_signals=False) for conditions in quiet)
         self._least = min((gate.least for gate in self._gates), default=_CENT)
 
     def __call__(self, state: AccountState, *, has_signals: bool = True) -> dt.date | None:
@@ -62,7 +51,7 @@ class DueDays:
         balance = state.charges - state.payments - state.adjustments
         if balance < self._least or state.status != "open":
             return None
-        best = _LAST + 1
+        best = LAST + 1
         for gate in self._gates if has_signals else self._quiet_gates:
             if balance < gate.least or balance > gate.most:
                 continue
@@ -70,71 +59,64 @@ class DueDays:
                 if not check(state):
                     break
             else:
-                first = _first_day(gate.windows, state)
+                first = _first_day(gate, state)
                 if first < best:  # noqa: PLR1730  (min would cost as much as all the rest)
                     best = first
-        return dt.date.fromordinal(best) if best <= _LAST else None
+        return dt.date.fromordinal(best) if best <= LAST else None
 
 
-def _first_day(windows: tuple[Window, ...], state: AccountState) -> int:
+def _first_day(gate: _Gate, state: AccountState) -> int:
     """Return the first day inside all windows; one after the last day there is when there is none."""
-    first, last = _FIRST, _LAST
-    for base_of, least, most in windows:
+    first, last = FIRST, LAST
+    for base_of, least, most in gate.windows:
         base = base_of(state)
         if base is None:
-            return _LAST + 1
+            return LAST + 1
         day = base.toordinal()
         if day + least > first:  # noqa: PLR1730  (max and min would cost as much as all the rest)
             first = day + least
         if day + most < last:  # noqa: PLR1730
             last = day + most
-    return first if first <= last else _LAST + 1
+    for bound in gate.bounds:
+        begin, end = bound(state) or NO_DAYS
+        first, last = max(first, begin), min(last, end)
+    return first if first <= last else LAST + 1
 
 
-def _gate(predicates: tuple[Predicate, ...]) -> _Gate:
+def _gate(conditions: tuple[Condition, ...], *, has_signals: bool) -> _Gate:
     least, most = _CENT, _NO_MOST
-    for predicate in predicates:
-        if isinstance(predicate.wanted, Decimal):
-            if predicate.op is Op.AT_LEAST:
-                least = max(least, predicate.wanted)
-            else:
-                most = min(most, predicate.wanted)
-    checks = [check for predicate in predicates if (check := _check(predicate)) is not None]
-    return _Gate(_needs_signal(predicates), least, most, tuple(checks), tuple(_windows(predicates)))
+    checks: list[Check] = []
+    bounds: list[Bound] = []
+    plain = [condition for condition in conditions if isinstance(condition, Predicate)]
+    for predicate in plain:
+        name, wanted = predicate.fact.name, predicate.wanted
+        if name == "balance" and isinstance(wanted, Decimal):
+            least = max(least, wanted) if predicate.op is Op.AT_LEAST else least
+            most = min(most, wanted) if predicate.op is Op.AT_MOST else most
+        elif name in CODES:
+            checks.append(_code_check(predicate))
+        elif not _is_window(predicate):
+            bounds += filter(None, [bound_of(predicate, wanted=True, has_signals=has_signals)])
+    for condition in conditions:
+        if not isinstance(condition, Predicate):
+            bounds.append(group_bound(condition, wanted=True, has_signals=has_signals))
+    return _Gate(least, most, tuple(checks), tuple(_windows(plain)), tuple(bounds))
 
 
-def _needs_signal(predicates: Iterable[Predicate]) -> bool:
-    """Return True when no account without signals can satisfy these."""
-    for predicate in predicates:
-        if predicate.fact.name == "days_since_first_statement":
-            return True
-        # Without a signal a plan is active (PV1-24) or unknown.
-        if predicate.fact.name == "plan_status" and "active" not in _texts(predicate):
-            return True
-    return False
+def _code_check(predicate: Predicate) -> Check:
+    code_of, wanted = CODES[predicate.fact.name], frozenset(texts_of(predicate))
+    return lambda state: code_of(state) in wanted
 
 
-def _check(predicate: Predicate) -> Check | None:
-    name, wanted = predicate.fact.name, frozenset(_texts(predicate))
-    if name in _CODES:
-        code_of = _CODES[name]
-        return lambda state: code_of(state) in wanted
-    if name != "insurance_status" or "pending" in wanted:
-        return None
-    settled, none = "finished" in wanted, "none" in wanted
-    return lambda state: none if state.insurance_paid_on is None else settled and is_insurance_settled(state)
+def _is_window(predicate: Predicate) -> bool:
+    return predicate.fact.name in BASES and predicate.least_payment is None
 
 
 def _windows(predicates: Iterable[Predicate]) -> Iterable[Window]:
     bounds: dict[str, tuple[int, int]] = {}
-    for predicate in predicates:
+    for predicate in filter(_is_window, predicates):
         name, wanted = predicate.fact.name, predicate.wanted
-        if predicate.fact.type is FactType.DAYS and name in _BASES and isinstance(wanted, int):
-            least, most = bounds.get(name, (-_LAST, _LAST))
-            at_least = predicate.op is Op.AT_LEAST
-            bounds[name] = (max(least, wanted), most) if at_least else (least, min(most, wanted))
-    return [(_BASES[name], least, most) for name, (least, most) in bounds.items()]
-
-
-def _texts(predicate: Predicate) -> tuple[str, ...]:
-    return predicate.wanted if isinstance(predicate.wanted, tuple) else ()
+        count = wanted if isinstance(wanted, int) else 0
+        least, most = bounds.get(name, (-LAST, LAST))
+        bounds[name] = (max(least, count), most) if predicate.op is Op.AT_LEAST else (least, min(most, count))
+    return [(BASES[name], least, most) for name, (least, most) in bounds.items()]

@@ -8,126 +8,112 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from enum import Enum
 from typing import Final, NamedTuple
 
 from hl7bridge.ledger.account import AccountState
-from hl7bridge.mapping.records import NULL, Coverage, Guarantor, Null, Patient
+from hl7bridge.mapping.records import Coverage, Guarantor, Patient
 from hl7bridge.money import money_text
+from hl7bridge.rules.facts_payer import covering_types, first_kind
+from hl7bridge.rules.facts_people import birthday, has_address, known_day, known_text, responsible, years_on
+from hl7bridge.rules.facts_table import FACTS, FactSpec, FactType
 from hl7bridge.rules.holds import Hold, find_holds
-from hl7bridge.rules.signals import Signal, is_day, is_holding
+from hl7bridge.rules.signals import Signal, first_end, is_holding, signal_day, signal_number, signals_after
 
-SELF_CODES: Final = frozenset({"SEL", "SELF"})  # GT1-11, table 0063: the guarantor is the patient
-
-
-class FactType(Enum):
-    """What kind of value a fact has."""
-
-    MONEY = "money"  # dollars, two places
-    DAYS = "days"  # whole days from a day in the past to the day of the decision; negative when it lies ahead
-    YEARS = "years"  # whole years of age on the day of the decision
-    FLAG = "flag"
-    TEXT = "text"
-    LIST = "list"
-
-
-class FactSpec(NamedTuple):
-    """One fact: the docs are made from this. ``attribute`` is where AccountFacts has it: a date, for days and years."""
-
-    name: str
-    type: FactType
-    attribute: str
-    meaning: str
-    source: str
-    unknown: str
-    values: tuple[str, ...] = ()
+__all__ = [
+    "FACTS",
+    "AccountFacts",
+    "FactSpec",
+    "FactType",
+    "Further",
+    "Payment",
+    "activity_on",
+    "birthday",
+    "build_facts",
+    "fact_text",
+    "has_address",
+    "is_settled",
+    "known_day",
+    "known_text",
+    "responsible",
+    "years_on",
+]
+ANY_AMOUNT: Final = Decimal("Infinity")
+FactValue = Decimal | dt.date | bool | int | str | tuple[Hold, ...] | None
 
 
-_TABLE: Final = (
-    FactSpec(
-        "balance", FactType.MONEY, "balance", "what is owed: charges less payments less adjustments",
-        "the ledger (FT1)", "never",
-    ),
-    FactSpec(
-        "days_without_payment", FactType.DAYS, "activity_on",
-        "days since the later of last payment and last service; since the discharge when no service is known",
-        "FT1-4, PV1-45",
-        "no payment, service or discharge day is known",
-    ),
-    FactSpec(
-        "days_since_discharge", FactType.DAYS, "discharged_on", "days since discharge", "PV1-45",
-        "no discharge is known",
-    ),
-    FactSpec(
-        "days_since_insurance_payment", FactType.DAYS, "insurance_paid_on",
-        "days since the last payment or contractual adjustment by an insurer", "FT1-4 of an insurer's PY or AJ",
-        "no insurer has paid or adjusted",
-    ),
-    FactSpec(
-        "days_since_first_statement", FactType.DAYS, "first_statement_on", "days since the first statement",
-        "signal first_statement", "no such signal",
-    ),
-    FactSpec(
-        "insurance_status", FactType.TEXT, "insurance_status",
-        "none: no coverage; pending: a claim is open, or there are services after the insurer's last payment;"
-        " finished: an insurer paid or adjusted and nothing newer is open", "IN1, FT1, signal insurance_pending",
-        "there is a coverage and no insurer has paid or adjusted", ("none", "pending", "finished"),
-    ),
-    FactSpec(
-        "plan_status", FactType.TEXT, "plan_status", "the payment plan", "signal plan_status; PV1-24 alone: active",
-        "no signal, and PV1-24 is empty", ("active", "completed", "failed", "none"),
-    ),
-    FactSpec(
-        "has_address", FactType.FLAG, "has_address", "street, city, state and postal code are all known",
-        "GT1-5; PID-11 when the guarantor is the patient", "no guarantor is known",
-    ),
-    FactSpec(
-        "guarantor_age", FactType.YEARS, "guarantor_birth_on", "the first guarantor's age",
-        "GT1-8; PID-7 when the guarantor is the patient", "no guarantor or no birth date is known",
-    ),
-    FactSpec(
-        "account_status", FactType.TEXT, "account_status", "the account's own state", "ADT and BAR events", "never",
-        ("open", "closed", "merged", "cancelled"),
-    ),
-    FactSpec(
-        "ehr_account_status", FactType.TEXT, "ehr_account_status", "the EHR's account status code", "PV1-41",
-        "PV1-41 is empty",
-    ),
-    FactSpec(
-        "financial_class", FactType.TEXT, "financial_class", "the EHR's financial class code", "PV1-20",
-        "PV1-20 is empty",
-    ),
-    FactSpec(
-        "patient_class", FactType.TEXT, "patient_class", "inpatient, outpatient and so on, the EHR's code", "PV1-2",
-        "PV1-2 is empty",
-    ),
-    FactSpec(
-        "holds", FactType.LIST, "holds", "whatever forbids placement; overrides every rule by itself",
-        "PID-29/30, GT1-22/24/25, PV1-24, the account, the ledger, signals", "never",
-    ),
-)  # fmt: skip
-FACTS: Final = {spec.name: spec for spec in _TABLE}
+class Payment(NamedTuple):
+    """One payment of more than zero: its day, dollars, and whether it may be the patient's (not an insurer's)."""
 
-FactValue = Decimal | dt.date | bool | str | tuple[Hold, ...] | None
+    paid_on: dt.date
+    amount: Decimal
+    is_patients: bool
+
+
+class Further(NamedTuple):
+    """What else the store knows of an account, beyond its own row, people, coverages and signals.
+
+    ``payments`` None: only the day of the last one is known, and it counts whatever its dollars. ``sequence`` is the
+    number that its next placement would have; ``returned_by`` are the agencies that have returned it.
+    """
+
+    guarantor_balance: Decimal | None = None
+    payments: tuple[Payment, ...] | None = None
+    sequence: int = 1
+    returned_by: frozenset[str] = frozenset()
 
 
 class AccountFacts(NamedTuple):
-    """What is known of one account, the same on every day: days and ages are kept as the dates they count from."""
+    """What is known of one account: days and ages are kept as the dates they count from.
+
+    It is the same on every day until ``later`` begins. ``payments`` are newest first, ``plan_types`` those of the
+    coverages for the time of service.
+    """
 
     balance: Decimal
-    activity_on: dt.date | None
-    discharged_on: dt.date | None
-    insurance_paid_on: dt.date | None
-    first_statement_on: dt.date | None
-    insurance_status: str | None
-    plan_status: str | None
-    has_address: bool | None
-    guarantor_birth_on: dt.date | None
     account_status: str
-    ehr_account_status: str | None
-    financial_class: str | None
-    patient_class: str | None
-    holds: tuple[Hold, ...]
+    activity_on: dt.date | None = None
+    last_payment_on: dt.date | None = None
+    last_service_on: dt.date | None = None
+    discharged_on: dt.date | None = None
+    insurance_paid_on: dt.date | None = None
+    adjudicated_on: dt.date | None = None
+    first_statement_on: dt.date | None = None
+    last_statement_on: dt.date | None = None
+    final_notice_on: dt.date | None = None
+    self_pay_on: dt.date | None = None
+    statement_count: int | None = None
+    plan_payments_missed: int | None = None
+    score: int | None = None
+    insurance_status: str | None = None
+    payer_kind: str | None = None
+    segment: str | None = None
+    plan_status: str | None = None
+    has_address: bool | None = None
+    address_quality: str | None = None
+    guarantor_birth_on: dt.date | None = None
+    guarantor_state: str | None = None
+    guarantor_balance: Decimal | None = None
+    language: str | None = None
+    ehr_account_status: str | None = None
+    financial_class: str | None = None
+    patient_class: str | None = None
+    facility: str = ""
+    placement_sequence: int = 1
+    holds: tuple[Hold, ...] = ()
+    payments: tuple[Payment, ...] = ()
+    plan_types: tuple[str, ...] = ()
+    returned_by: frozenset[str] = frozenset()
+    later: Later | None = None
+
+
+class Later(NamedTuple):
+    """What is known after a day, because a signal ends by itself."""
+
+    after: dt.date
+    facts: AccountFacts
+
+
+_NOTHING_FURTHER: Final = Further()
 
 
 def build_facts(
@@ -138,27 +124,77 @@ def build_facts(
     signals: Mapping[str, Signal],
     *,
     last_ended: str = "",
+    further: Further = _NOTHING_FURTHER,
 ) -> AccountFacts:
     """Return the facts of an account. ``signals`` are the current ones (``current_signals``).
 
     ``last_ended`` is the final status of the account's newest ended placement, "" when there is none.
     """
-    guarantor = responsible(guarantors, patient)
-    return AccountFacts(
+    end = first_end(signals)
+    later = None
+    if end is not None:
+        left = signals_after(signals, end)
+        known = build_facts(account, patient, guarantors, coverages, left, last_ended=last_ended, further=further)
+        later = Later(end, known)
+    types = covering_types(account, coverages)
+    facts = AccountFacts(
         balance=account.balance,
+        account_status=account.status,
         activity_on=activity_on(account),
+        last_payment_on=account.last_payment_on,
+        last_service_on=account.last_service_on,
         discharged_on=account.discharged_on,
         insurance_paid_on=account.insurance_paid_on,
-        first_statement_on=_signal_day(signals.get("first_statement")),
-        insurance_status=_insurance_status(account, coverages, signals.get("insurance_pending")),
+        payer_kind=first_kind(types, {}),
         plan_status=_plan_status(account, signals.get("plan_status")),
-        has_address=None if guarantor is None else has_address(guarantor),
-        guarantor_birth_on=None if guarantor is None else known_day(guarantor.birth_on),
-        account_status=account.status,
+        guarantor_balance=further.guarantor_balance,
         ehr_account_status=account.account_status or None,
         financial_class=account.financial_class or None,
         patient_class=account.patient_class or None,
+        facility=account.facility,
+        placement_sequence=further.sequence,
         holds=find_holds(account, patient, guarantors, signals, last_ended=last_ended),
+        payments=_payments(account, further.payments),
+        plan_types=types,
+        returned_by=further.returned_by,
+        later=later,
+    )
+    return _with_signals(_with_guarantor(facts, responsible(guarantors, patient), signals), account, coverages, signals)
+
+
+def _with_guarantor(facts: AccountFacts, guarantor: Guarantor | None, signals: Mapping[str, Signal]) -> AccountFacts:
+    if guarantor is None:
+        return facts
+    is_complete, returned = has_address(guarantor), signals.get("mail_returned")
+    quality = "complete" if is_complete else "incomplete"
+    if returned is not None and returned.value == "yes":
+        quality = "returned"
+    return facts._replace(
+        has_address=is_complete,
+        address_quality=quality,
+        guarantor_birth_on=known_day(guarantor.birth_on),
+        guarantor_state=known_text(guarantor.state),
+        language=known_text(guarantor.language),
+    )
+
+
+def _with_signals(
+    facts: AccountFacts, account: AccountState, coverages: Sequence[Coverage], signals: Mapping[str, Signal]
+) -> AccountFacts:
+    decided = [day for day in (account.insurance_paid_on, signal_day(signals, "adjudicated")) if day is not None]
+    adjudicated_on = max(decided, default=None)
+    segment = signals.get("segment")
+    return facts._replace(
+        adjudicated_on=adjudicated_on,
+        insurance_status=_insurance_status(account, adjudicated_on, coverages, signals.get("insurance_pending")),
+        first_statement_on=signal_day(signals, "first_statement"),
+        last_statement_on=signal_day(signals, "last_statement"),
+        final_notice_on=signal_day(signals, "final_notice"),
+        self_pay_on=signal_day(signals, "self_pay"),
+        statement_count=signal_number(signals, "statement_count"),
+        plan_payments_missed=signal_number(signals, "plan_payments_missed"),
+        score=signal_number(signals, "score"),
+        segment=None if segment is None else segment.value,
     )
 
 
@@ -168,24 +204,40 @@ def activity_on(account: AccountState) -> dt.date | None:
     A payment that came before the last service says nothing about that service, so the later day counts. A discharge
     counts only where no charge tells of a service: registration systems fill it in late, and in copies of messages.
     """
-    paid_on, service_on = account.last_payment_on, account.last_service_on or account.discharged_on
-    if paid_on is None or service_on is None:
-        return paid_on or service_on
-    return max(paid_on, service_on)
+    return later_of(account.last_payment_on, account.last_service_on or account.discharged_on)
 
 
-def is_insurance_settled(account: AccountState) -> bool:
-    """Return True when an insurer has paid or adjusted and no service is newer than that."""
-    paid_on, service_on = account.insurance_paid_on, account.last_service_on
-    return paid_on is not None and (service_on is None or service_on <= paid_on)
+def later_of(one: dt.date | None, other: dt.date | None) -> dt.date | None:
+    """Return the later of two days, or the one that is known."""
+    return one or other if one is None or other is None else max(one, other)
 
 
-def _insurance_status(account: AccountState, coverages: Sequence[Coverage], pending: Signal | None) -> str | None:
+def is_settled(decided_on: dt.date | None, service_on: dt.date | None) -> bool:
+    """Return True when an insurer has paid, adjusted or decided and no service is newer than that."""
+    return decided_on is not None and (service_on is None or service_on <= decided_on)
+
+
+def _payments(account: AccountState, payments: Sequence[Payment] | None) -> tuple[Payment, ...]:
+    """Return payments, the newest first, none of them later than the last that counts.
+
+    When the account's row is all there is, it tells the day of the last; who paid is guessed to be the patient.
+    """
+    last_on = account.last_payment_on
+    if last_on is None:
+        return ()
+    if payments is None:
+        return (Payment(last_on, ANY_AMOUNT, last_on != account.insurance_paid_on),)
+    return tuple(sorted((each for each in payments if each.paid_on <= last_on), reverse=True))
+
+
+def _insurance_status(
+    account: AccountState, decided_on: dt.date | None, coverages: Sequence[Coverage], pending: Signal | None
+) -> str | None:
     if pending is not None and is_holding(pending):
         return "pending"
-    if account.insurance_paid_on is None:
+    if decided_on is None:
         return None if coverages else "none"
-    return "finished" if is_insurance_settled(account) else "pending"
+    return "finished" if is_settled(decided_on, account.last_service_on) else "pending"
 
 
 def _plan_status(account: AccountState, signal: Signal | None) -> str | None:
@@ -194,81 +246,26 @@ def _plan_status(account: AccountState, signal: Signal | None) -> str | None:
     return "active" if account.plan_code else None
 
 
-def _signal_day(signal: Signal | None) -> dt.date | None:
-    return dt.date.fromisoformat(signal.value) if signal is not None and is_day(signal.value) else None
-
-
-def responsible(guarantors: Sequence[Guarantor], patient: Patient | None) -> Guarantor | None:
-    """Return the first guarantor, or None. What is not known is the patient's when the two are one person."""
-    if not guarantors:
-        return None
-    guarantor = guarantors[0]
-    relationship = known_text(guarantor.relationship)
-    if patient is None or relationship is None or relationship.upper() not in SELF_CODES:
-        return guarantor
-    if not any(map(known_text, (guarantor.street, guarantor.city, guarantor.state, guarantor.postal_code))):
-        guarantor = guarantor._replace(
-            street=patient.street,
-            street_2=patient.street_2,
-            city=patient.city,
-            state=patient.state,
-            postal_code=patient.postal_code,
-            country=patient.country,
-        )
-    if not (known_text(guarantor.family_name) or known_text(guarantor.organization)):
-        guarantor = guarantor._replace(
-            family_name=patient.family_name, given_name=patient.given_name, middle_name=patient.middle_name
-        )
-    return guarantor._replace(
-        birth_on=known_day(guarantor.birth_on) or patient.birth_on,
-        phone=known_text(guarantor.phone) or patient.phone,
-        language=known_text(guarantor.language) or patient.language,
-    )
-
-
-def has_address(guarantor: Guarantor) -> bool:
-    """Return True when a letter can reach the guarantor."""
-    return all(map(known_text, (guarantor.street, guarantor.city, guarantor.state, guarantor.postal_code)))
-
-
-def known_text(value: str | Null | None) -> str | None:
-    """Return a text that says something; None for absent, deleted and empty."""
-    return value if isinstance(value, str) and value else None
-
-
-def known_day(value: dt.date | Null | None) -> dt.date | None:
-    """Return a day; None for absent and deleted."""
-    return None if value is NULL else value
-
-
-def years_on(birth_on: dt.date, day: dt.date) -> int:
-    """Return whole years of age. Who was born on 29 February has the birthday on 1 March in other years."""
-    return day.year - birth_on.year - ((day.month, day.day) < (birth_on.month, birth_on.day))
-
-
-def birthday(birth_on: dt.date, years: int) -> dt.date:
-    """Return the first day on which a person is ``years`` old; the last day there is when that lies beyond it."""
-    year = birth_on.year + years
-    if year > dt.MAXYEAR:
-        return dt.date.max
-    if (birth_on.month, birth_on.day) == (2, 29) and not _is_leap(year):
-        return dt.date(year, 3, 1)
-    return birth_on.replace(year=year)
-
-
-def _is_leap(year: int) -> bool:
-    return year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
+def facts_on(facts: AccountFacts, day: dt.date) -> AccountFacts:
+    """Return what is known on a day: signals that have ended by then are left out."""
+    while facts.later is not None and day > facts.later.after:
+        facts = facts.later.facts
+    return facts
 
 
 def fact_text(facts: AccountFacts, spec: FactSpec, today: dt.date) -> str:
     """Return a fact's value as people read it: ``unknown`` for None, yes and no for a flag."""
-    value: FactValue = getattr(facts, spec.attribute)
+    return value_text(getattr(facts, spec.attribute), spec.type, today)
+
+
+def value_text(value: FactValue, kind: FactType, today: dt.date) -> str:
+    """Return a value as people read it."""
     if value is None:
         return "unknown"
     if isinstance(value, dt.date):
-        return str((today - value).days if spec.type is FactType.DAYS else years_on(value, today))
+        return str((today - value).days if kind is FactType.DAYS else years_on(value, today))
     if isinstance(value, Decimal):
         return money_text(value)
     if isinstance(value, tuple):
         return ", ".join(hold.name for hold in value) or "none"
-    return ("yes" if value else "no") if isinstance(value, bool) else value
+    return ("yes" if value else "no") if isinstance(value, bool) else str(value)

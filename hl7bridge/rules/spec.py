@@ -2,31 +2,49 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping
 from decimal import Decimal
 from enum import Enum
 from typing import Any, Final, NamedTuple
 
-from hl7bridge.errors import ConfigError, Problem
-from hl7bridge.money import money_text, parse_money
-from hl7bridge.rules.facts import FACTS, FactSpec, FactType
+from hl7bridge.errors import ConfigError
+from hl7bridge.rules.facts import FACTS
+from hl7bridge.rules.facts_payer import KINDS
+from hl7bridge.rules.holds import HOLDS, Action
+from hl7bridge.rules.spec_allocation import Allocation, read_allocations
+from hl7bridge.rules.spec_conditions import Condition, Group, Joint, Op, Predicate, predicates_of
+from hl7bridge.rules.spec_dates import Dates, read_dates
+from hl7bridge.rules.spec_examples import Example, read_examples
+from hl7bridge.rules.spec_reader import Reader, WhereInFile
 from hl7bridge.tomlfile import TomlFile
 
+__all__ = [
+    "Action",
+    "Allocation",
+    "Condition",
+    "Dates",
+    "Example",
+    "Group",
+    "Joint",
+    "Mode",
+    "Op",
+    "Predicate",
+    "Rule",
+    "Rules",
+    "compile_rules",
+    "predicates_of",
+]
 FORMAT: Final = 1
-MOST_DAYS: Final = 36_500  # a hundred years: more is a slip of the keyboard
-MOST_YEARS: Final = 150
-
-
-class Op(Enum):
-    """How a predicate compares."""
-
-    AT_LEAST = "at_least"
-    AT_MOST = "at_most"
-    IS = "is"
-    IN = "in"
+ANY_SEQUENCE: Final = "any"
+MOST_SEQUENCE: Final = 99
+OFF: Final = "off"
+EXAMPLES: Final = "examples"
+KEYS: Final = ("format", "common", "rules", "allocations", "holds", "dates", "payer_kinds", EXAMPLES)
+RULE_KEYS: Final = (
+    "name", "agency", "allocation", "tier", "mode", "sequence", "minimum", "guarantor_minimum", "when",
+)  # fmt: skip
 
 
 class Mode(Enum):
@@ -36,206 +54,194 @@ class Mode(Enum):
     REVIEW = "review"
 
 
-_OPS: Final = {
-    FactType.MONEY: (Op.AT_LEAST, Op.AT_MOST),
-    FactType.DAYS: (Op.AT_LEAST, Op.AT_MOST),
-    FactType.YEARS: (Op.AT_LEAST, Op.AT_MOST),
-    FactType.FLAG: (Op.IS,),
-    FactType.TEXT: (Op.IS, Op.IN),
-    FactType.LIST: (),
-}
-Wanted = Decimal | int | bool | tuple[str, ...]
-
-
-class Predicate(NamedTuple):
-    """One comparison. ``wanted`` is dollars, days or years, a flag, or the texts of which one will do."""
-
-    fact: FactSpec
-    op: Op
-    wanted: Wanted
-
-    @property
-    def text(self) -> str:
-        """Return what is wanted, as people read it."""
-        if isinstance(self.wanted, tuple):
-            return " or ".join(self.wanted)
-        if self.fact.type is FactType.FLAG:
-            return "yes" if self.wanted else "no"
-        bound = money_text(self.wanted) if isinstance(self.wanted, Decimal) else str(self.wanted)
-        return f"at least {bound}" if self.op is Op.AT_LEAST else f"at most {bound}"
-
-
 class Rule(NamedTuple):
-    """One rule: when all its predicates (and the common ones) are satisfied, the account goes to an agency."""
+    """One rule: when all its conditions (and the common ones) are satisfied, the account goes to an agency.
+
+    ``agency`` is "" when an ``allocation`` says which. ``sequence`` is which placement of the account it makes, None
+    for any. A rule's minimums are among its conditions.
+    """
 
     name: str
     agency: str
     tier: str
     mode: Mode
-    when: tuple[Predicate, ...]
+    when: tuple[Condition, ...]
+    allocation: str = ""
+    sequence: int | None = 1
 
 
 class Rules(NamedTuple):
-    """A rules file, ready to decide with. ``version`` changes when the meaning of the file does, not its comments."""
+    """A rules file, ready to decide with. ``version`` changes when the meaning of the file does, not its comments.
+
+    ``holds`` has the action of each hold that the file changes, None when it is off; ``payer_kinds`` the site's own
+    codes (IN1-15).
+    """
 
     version: str
-    common: tuple[Predicate, ...]
+    common: tuple[Condition, ...]
     rules: tuple[Rule, ...]
+    allocations: tuple[Allocation, ...] = ()
+    dates: Dates = Dates()
+    holds: Mapping[str, Action | None] = {}
+    payer_kinds: Mapping[str, str] = {}
+    examples: tuple[Example, ...] = ()
 
     @property
     def agencies(self) -> tuple[str, ...]:
-        """Return the agencies that the rules name, each once, in order."""
-        return tuple(dict.fromkeys(rule.agency for rule in self.rules))
+        """Return the agencies that the rules and allocations name, each once, in order."""
+        return tuple(dict.fromkeys(name for _, name in self.named_agencies if name))
+
+    @property
+    def named_agencies(self) -> tuple[tuple[WhereInFile, str], ...]:
+        """Return each place of the file that names an agency, with the name."""
+        rules = [(("rules", index, "agency"), rule.agency) for index, rule in enumerate(self.rules) if rule.agency]
+        shares = [
+            (("allocations", index, "shares", number, "agency"), share.agency)
+            for index, allocation in enumerate(self.allocations)
+            for number, share in enumerate(allocation.shares)
+        ]
+        return (*rules, *shares)
+
+    def allocation(self, name: str) -> Allocation:
+        """Return an allocation by its name, as a rule of this file names it."""
+        return next(each for each in self.allocations if each.name == name)
 
 
 def compile_rules(source: TomlFile) -> Rules:
     """Return the rules of a file. Raises ConfigError with all problems."""
-    reader = _Reader(source)
-    rules = reader.read()
+    reader = Reader(source)
+    rules = _read(reader)
     if reader.problems:
         raise ConfigError(reader.problems)
     return rules
 
 
-class _Reader:
-    """Reads one file; collects problems and goes on, so that a person sees all of them at once."""
-
-    def __init__(self, source: TomlFile) -> None:
-        self.source = source
-        self.problems: list[Problem] = []
-
-    def complain(self, path: Sequence[str | int], problem: str, hint: str = "") -> None:
-        self.problems.append(self.source.problem(path, problem, hint))
-
-    def read(self) -> Rules:
-        data = self.source.data
-        self.check_keys((), data, ("format", "common", "rules"))
-        if data.get("format") != FORMAT:
-            self.complain(("format",), f"this program reads format {FORMAT}", f"write: format = {FORMAT}")
-        common = self.read_common(data.get("common", {}))
-        rules = self.read_rules(data.get("rules", []))
-        text = json.dumps(data, sort_keys=True, default=str)
-        return Rules(hashlib.sha256(text.encode()).hexdigest()[:16], common, rules)
-
-    def check_keys(self, path: tuple[str | int, ...], table: dict[str, Any], known: Sequence[str]) -> None:
-        for key in table:
-            if key not in known:
-                self.complain((*path, key), "unknown key", _near(key, known))
-
-    def read_common(self, table: Any) -> tuple[Predicate, ...]:
-        if not isinstance(table, dict):
-            self.complain(("common",), "expected a table", "write: [common]")
-            return ()
-        self.check_keys(("common",), table, ("require",))
-        return self.read_predicates(("common", "require"), table.get("require", []))
-
-    def read_rules(self, tables: Any) -> tuple[Rule, ...]:
-        if not isinstance(tables, list) or not tables or not all(isinstance(table, dict) for table in tables):
-            self.complain(("rules",), "there is no rule", "add a table: [[rules]]")
-            return ()
-        rules = [self.read_rule(("rules", index), table) for index, table in enumerate(tables)]
-        seen: set[str] = set()
-        for index, rule in enumerate(rules):
-            if rule.name in seen:
-                self.complain(("rules", index, "name"), "another rule has this name", "names are unique")
-            seen.add(rule.name)
-        return tuple(rules)
-
-    def read_rule(self, path: tuple[str | int, ...], table: dict[str, Any]) -> Rule:
-        self.check_keys(path, table, ("name", "agency", "tier", "mode", "when"))
-        mode = table.get("mode", Mode.AUTOMATIC.value)
-        modes = [known.value for known in Mode]
-        if mode not in modes:
-            self.complain((*path, "mode"), "not a mode", "one of " + ", ".join(modes))
-            mode = Mode.REVIEW.value
-        when = self.read_predicates((*path, "when"), table.get("when", []))
-        if not table.get("when"):
-            self.complain((*path, "when"), "a rule needs at least one predicate", 'when = [{ fact = "...", ... }]')
-        name, agency = self.read_name(path, table, "name"), self.read_name(path, table, "agency")
-        tier = self.read_name(path, table, "tier") if "tier" in table else "primary"
-        return Rule(name, agency, tier, Mode(mode), when)
-
-    def read_name(self, path: tuple[str | int, ...], table: dict[str, Any], key: str) -> str:
-        name = table.get(key)
-        if not isinstance(name, str) or not name.strip():
-            self.complain((*path, key), "a name is needed", f'write: {key} = "..."')
-            return ""
-        return name
-
-    def read_predicates(self, path: tuple[str | int, ...], tables: Any) -> tuple[Predicate, ...]:
-        if not isinstance(tables, list):
-            self.complain(path, "expected a list of predicates", '[{ fact = "balance", at_least = "25.00" }]')
-            return ()
-        found = [self.read_predicate((*path, index), table) for index, table in enumerate(tables)]
-        return tuple(predicate for predicate in found if predicate is not None)
-
-    def read_predicate(self, path: tuple[str | int, ...], table: Any) -> Predicate | None:
-        if not isinstance(table, dict) or not isinstance(table.get("fact"), str):
-            self.complain(path, "a predicate names a fact", '{ fact = "balance", at_least = "25.00" }')
-            return None
-        spec = FACTS.get(table["fact"])
-        if spec is None:
-            self.complain((*path, "fact"), f"unknown fact {table['fact']!r}", _near(table["fact"], FACTS))
-            return None
-        if spec.type is FactType.LIST:
-            self.complain((*path, "fact"), f"{spec.name} overrides every rule already", "leave this predicate out")
-            return None
-        ops = [op.value for op in _OPS[spec.type]]
-        given = [key for key in table if key != "fact"]
-        if len(given) != 1 or given[0] not in ops:
-            problem = f"{spec.name} ({spec.type.value}) takes one comparison"
-            self.complain(path, problem, "one of " + ", ".join(ops))
-            return None
-        try:
-            return Predicate(spec, Op(given[0]), _wanted(spec, given[0], table[given[0]]))
-        except _WrongValueError as wrong:
-            self.complain((*path, given[0]), wrong.problem, wrong.hint)
-            return None
+def _read(reader: Reader) -> Rules:
+    data = reader.source.data
+    reader.check_keys((), data, KEYS)
+    if data.get("format") != FORMAT:
+        reader.complain(("format",), f"this program reads format {FORMAT}", f"write: format = {FORMAT}")
+    common = _read_common(reader, data.get("common", {}))
+    allocations = read_allocations(reader, data.get("allocations", []))
+    rules = _read_rules(reader, data.get("rules", []))
+    _check_allocations(reader, rules, allocations)
+    text = json.dumps({key: value for key, value in data.items() if key != EXAMPLES}, sort_keys=True, default=str)
+    return Rules(
+        hashlib.sha256(text.encode()).hexdigest()[:16],
+        common,
+        rules,
+        allocations,
+        read_dates(reader, data.get("dates", {})),
+        _read_holds(reader, data.get("holds", {})),
+        _read_payer_kinds(reader, data.get("payer_kinds", {})),
+        read_examples(reader, data.get(EXAMPLES, []), [rule.name for rule in rules]),
+    )
 
 
-class _WrongValueError(Exception):
-    """A predicate's value does not suit its fact."""
+def _read_common(reader: Reader, table: Any) -> tuple[Condition, ...]:
+    if not isinstance(table, dict):
+        reader.complain(("common",), "expected a table", "write: [common]")
+        return ()
+    reader.check_keys(("common",), table, ("require",))
+    return reader.read_conditions(("common", "require"), table.get("require", []))
 
-    def __init__(self, problem: str, hint: str) -> None:
-        self.problem = problem
-        self.hint = hint
-        super().__init__(problem)
+
+def _read_rules(reader: Reader, tables: Any) -> tuple[Rule, ...]:
+    if not isinstance(tables, list) or not tables or not all(isinstance(table, dict) for table in tables):
+        reader.complain(("rules",), "there is no rule", "add a table: [[rules]]")
+        return ()
+    rules = [_read_rule(reader, ("rules", index), table) for index, table in enumerate(tables)]
+    seen: set[str] = set()
+    for index, rule in enumerate(rules):
+        if rule.name in seen:
+            reader.complain(("rules", index, "name"), "another rule has this name", "names are unique")
+        seen.add(rule.name)
+    return tuple(rules)
 
 
-def _wanted(spec: FactSpec, op: str, value: Any) -> Wanted:
-    if spec.type is FactType.MONEY:
-        return _money(spec, value)
-    if spec.type is FactType.FLAG:
-        if isinstance(value, bool):
-            return value
-        raise _WrongValueError(f"{spec.name} is true or false", "true or false, without quotes")
-    if spec.type is FactType.TEXT:
-        return _texts(spec, value if op == Op.IN.value else [value])
-    most = MOST_DAYS if spec.type is FactType.DAYS else MOST_YEARS
-    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most:
+def _read_rule(reader: Reader, path: WhereInFile, table: dict[str, Any]) -> Rule:
+    reader.check_keys(path, table, RULE_KEYS)
+    mode = table.get("mode", Mode.AUTOMATIC.value)
+    modes = [known.value for known in Mode]
+    if mode not in modes:
+        reader.complain((*path, "mode"), "not a mode", "one of " + ", ".join(modes))
+        mode = Mode.REVIEW.value
+    when = reader.read_conditions((*path, "when"), table.get("when", []))
+    if not table.get("when"):
+        reader.complain((*path, "when"), "a rule needs at least one predicate", 'when = [{ fact = "...", ... }]')
+    name = reader.read_name(path, table, "name")
+    agency, allocation = _read_goal(reader, path, table)
+    tier = reader.read_name(path, table, "tier") if "tier" in table else "primary"
+    least = _minimum(reader, path, table, "minimum", "balance")
+    of_guarantor = _minimum(reader, path, table, "guarantor_minimum", "guarantor_balance")
+    when = (*least, *of_guarantor, *when)
+    return Rule(name, agency, tier, Mode(mode), when, allocation, _read_sequence(reader, path, table))
+
+
+def _read_goal(reader: Reader, path: WhereInFile, table: dict[str, Any]) -> tuple[str, str]:
+    """Return the agency or the allocation, and "" for the other."""
+    if "allocation" not in table:
+        return reader.read_name(path, table, "agency"), ""
+    if "agency" in table:
+        reader.complain((*path, "allocation"), "an agency and an allocation: one of them", "leave one out")
+    return "", reader.read_name(path, table, "allocation")
+
+
+def _minimum(reader: Reader, path: WhereInFile, table: dict[str, Any], key: str, fact: str) -> tuple[Predicate, ...]:
+    least: Decimal | None = reader.read_money(path, table, key)
+    return () if least is None else (Predicate(FACTS[fact], Op.AT_LEAST, least),)
+
+
+def _read_sequence(reader: Reader, path: WhereInFile, table: dict[str, Any]) -> int | None:
+    value = table.get("sequence", 1)
+    if value == ANY_SEQUENCE:
+        return None
+    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MOST_SEQUENCE:
         return value
-    raise _WrongValueError(f"{spec.name} is a whole number of {spec.type.value}", f"0 to {most}, without quotes")
+    hint = f'1 for a first placement, 2 after a return, up to {MOST_SEQUENCE}, or "{ANY_SEQUENCE}"'
+    reader.complain((*path, "sequence"), "not a sequence", hint)
+    return 1
 
 
-def _money(spec: FactSpec, value: Any) -> Decimal:
-    if isinstance(value, str):
-        try:
-            return parse_money(value)
-        except ValueError:
-            pass
-    raise _WrongValueError(f"{spec.name} is dollars", 'in quotes, as "25.00"')
+def _check_allocations(reader: Reader, rules: tuple[Rule, ...], allocations: tuple[Allocation, ...]) -> None:
+    names = [each.name for each in allocations]
+    for index, rule in enumerate(rules):
+        if rule.allocation and rule.allocation not in names:
+            hint = reader.near(rule.allocation, names) if names else "add a table: [[allocations]]"
+            reader.complain(("rules", index, "allocation"), f'no allocation is named "{rule.allocation}"', hint)
 
 
-def _texts(spec: FactSpec, value: Any) -> tuple[str, ...]:
-    if not isinstance(value, list) or not value or not all(isinstance(text, str) and text for text in value):
-        raise _WrongValueError(f"{spec.name} is a text", 'is = "..." or in = ["...", "..."]')
-    for text in value:
-        if spec.values and text not in spec.values:
-            raise _WrongValueError(f"{text!r} is not a value of {spec.name}", _near(text, spec.values))
-    return tuple(value)
+def _read_holds(reader: Reader, table: Any) -> dict[str, Action | None]:
+    if not isinstance(table, dict):
+        reader.complain(("holds",), "expected a table", "write: [holds]")
+        return {}
+    found: dict[str, Action | None] = {}
+    for name, value in table.items():
+        spec = HOLDS.get(name)
+        if spec is None:
+            reader.complain(("holds", name), "there is no such hold", reader.near(name, HOLDS))
+            continue
+        words = [*(action.value for action in Action), *([OFF] if spec.may_be_off else [])]
+        if value not in words:
+            problem = f"{name} cannot be turned off" if value == OFF else "not an action"
+            reader.complain(("holds", name), problem, "one of " + ", ".join(words))
+            continue
+        found[name] = None if value == OFF else Action(value)
+    return found
 
 
-def _near(word: str, known: Iterable[str]) -> str:
-    names = list(known)
-    found = difflib.get_close_matches(word, names, 1)
-    return f"did you mean {found[0]}?" if found else "one of " + ", ".join(names)
+def _read_payer_kinds(reader: Reader, table: Any) -> dict[str, str]:
+    """Return the kind of payer of each code, in capitals."""
+    if not isinstance(table, dict):
+        reader.complain(("payer_kinds",), "expected a table", 'write: [payer_kinds] then medicare = ["MCR"]')
+        return {}
+    found: dict[str, str] = {}
+    for kind, codes in table.items():
+        path = ("payer_kinds", kind)
+        if kind not in KINDS:
+            reader.complain(path, "not a kind of payer", reader.near(kind, KINDS))
+        elif not isinstance(codes, list) or not all(isinstance(code, str) and code.strip() for code in codes):
+            reader.complain(path, "expected a list of codes", f'{kind} = ["..."]')
+        else:
+            found |= {code.strip().upper(): kind for code in codes}
+    return found

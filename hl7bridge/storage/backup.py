@@ -12,6 +12,7 @@ from hl7bridge.storage.folders import sync_folder
 
 _ALL_PAGES: Final = -1  # in one step: a writer in between would make the copy begin again
 _SOUND: Final = "ok"
+_DAMAGED: Final = "the copy does not read back as it was written"
 
 
 def backup_store(store: Store, key: bytes, target: Path) -> int:
@@ -51,7 +52,10 @@ def _copy(store: Store, key: bytes, partial: Path) -> None:
 
 
 def _verify(key: bytes, partial: Path) -> None:
-    copy = open_store(partial, key)
+    try:
+        copy = open_store(partial, key)
+    except StoreError as error:
+        raise StoreError(f"{partial}: {_DAMAGED}") from error
     try:
         broken = copy.rows("PRAGMA cipher_integrity_check") or [
             row for row in copy.rows("PRAGMA quick_check") if row[0] != _SOUND
@@ -59,4 +63,4 @@ def _verify(key: bytes, partial: Path) -> None:
     finally:
         copy.close()
     if broken:
-        raise StoreError(f"{partial}: the copy does not read back as it was written")
+        raise StoreError(f"{partial}: {_DAMAGED}")

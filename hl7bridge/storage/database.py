@@ -33,10 +33,13 @@ KEY_BYTES: Final = 32
 _ROWS_AT_ONCE: Final = (32, 16, 8, 4, 2, 1)  # of one INSERT: each number is a statement to compile, once
 _VALUES: Final = re.compile(r"VALUES (\([?, ]+\))")
 BUSY_SECONDS: Final = 30.0  # how long a writer waits for another process's transaction
+_DRIVERS_WAIT: Final = "PRAGMA busy_timeout = 5000"  # milliseconds, for what is not begun by us
 _BUSY_PAUSE: Final = 0.001  # a busy daemon leaves gaps of about this length between batches
 _STATEMENTS: Final = 256  # kept compiled: a batch's inserts and look-ups are there for several numbers of rows
 CHECKPOINT_PAGES: Final = 4000  # 16 MB of WAL between checkpoints: fewer, and still short
 _HEX_KEY = re.compile(rb"\s*([0-9a-fA-F]{64})\s*\Z")
+# Some write is needed for the log to be brought to disk with all that is in it.
+_SYNC: Final = "INSERT INTO meta (key, value) VALUES ('synced', '1') ON CONFLICT (key) DO UPDATE SET value = 1 - value"
 
 Row = tuple[Any, ...]
 DatabaseError = driver.Error
@@ -118,21 +121,41 @@ class Store:
 
     def _begin(self) -> None:
         deadline = time.monotonic() + BUSY_SECONDS
-        while True:
-            try:
-                self.execute("BEGIN IMMEDIATE")
-            except driver.OperationalError as error:
-                if "locked" not in str(error) or time.monotonic() > deadline:
-                    raise StoreError(f"{self.path}: cannot write: {error}") from error
-                time.sleep(_BUSY_PAUSE)
-            else:
-                return
+        run = self._one.execute
+        run("PRAGMA busy_timeout = 0")  # the driver's own wait grows to 100 ms, and misses every gap
+        try:
+            while True:
+                try:
+                    run("BEGIN IMMEDIATE")
+                except driver.OperationalError as error:
+                    if "locked" not in str(error) or time.monotonic() > deadline:
+                        raise StoreError(f"{self.path}: cannot write: {error}") from error
+                    time.sleep(_BUSY_PAUSE)
+                else:
+                    return
+        finally:
+            run(_DRIVERS_WAIT)
 
     def savepoint(self) -> AbstractContextManager[None]:
         """Undo what the block wrote when it raises, and nothing else of the transaction."""
         if not self.connection.in_transaction:  # there it would be a transaction of its own, and commit
             raise StoreError(f"{self.path}: there is no transaction")
         return self._savepoint
+
+    @contextmanager
+    def unhurried(self) -> Iterator[None]:
+        """Bring the transactions of the block to disk at its end, all at once; each is whole and in order all the same.
+
+        For work that is done again after a power cut: the lock is not held while a disk works. What others commit
+        meanwhile is on disk as ever, and what was committed before it as well.
+        """
+        self.execute("PRAGMA synchronous = NORMAL")
+        try:
+            yield
+        finally:
+            self.execute("PRAGMA synchronous = FULL")
+            with self.transaction():
+                self.execute(_SYNC)
 
     def close(self) -> None:
         """Close the connection; a transaction that is open is undone."""

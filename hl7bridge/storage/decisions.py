@@ -4,32 +4,39 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from decimal import Decimal
+from functools import cache
 from typing import Final, NamedTuple
 
+from hl7bridge.ledger.account import AccountState
 from hl7bridge.placement.state import Status
 from hl7bridge.rules.due import DueDays
 from hl7bridge.rules.evaluate import Decision, decide, next_due
 from hl7bridge.rules.spec import Mode, Rules
 from hl7bridge.storage.accounts import read_account
+from hl7bridge.storage.allocating import Allocator
 from hl7bridge.storage.audit import append_audit
+from hl7bridge.storage.cases import OPEN_STATUSES, Scope, read_case, scope_of
 from hl7bridge.storage.database import Row, Store
-from hl7bridge.storage.placements import OPEN_STATUSES, add_decision, add_placement, read_case
+from hl7bridge.storage.placements import add_decision, add_placement
+from hl7bridge.storage.turns import Turns
 from hl7bridge.times import utc_text
 
-CHUNK: Final = 200  # accounts a transaction: some 50 ms in which the daemon's intake waits
+CHUNK: Final = 10  # accounts a transaction: some 5 ms in which the daemon's intake waits
+_LOOKED_AT: Final = 5  # times as many are looked at: most that are not decided cost little
 _VERSION: Final = "rules_version"
 _COLUMNS: Final = (
-    "a.id, a.facility, a.due_on,"
+    "a.id, a.facility, {due_on},"
     f" EXISTS (SELECT 1 FROM placements p WHERE p.account_id = a.id AND p.status IN ({OPEN_STATUSES})),"
-    " EXISTS (SELECT 1 FROM signals s WHERE s.account_id = a.id)"
+    " EXISTS (SELECT 1 FROM signals s WHERE s.account_id = a.id), a.due_on"
 )
 _DUE: Final = (
-    f"SELECT {_COLUMNS} FROM accounts a WHERE a.due_on <= ? AND (a.due_on, a.id) > (?, ?)"
+    f"SELECT {_COLUMNS.format(due_on='a.due_on')} FROM accounts a WHERE a.due_on <= ? AND (a.due_on, a.id) > (?, ?)"
     " ORDER BY a.due_on, a.id LIMIT ?"
 )
 _OWING: Final = (
-    f"SELECT {_COLUMNS} FROM accounts a WHERE a.id > ? AND a.status = 'open'"
+    f"SELECT {_COLUMNS.format(due_on='NULL')} FROM accounts a WHERE a.id > ? AND a.status = 'open'"
     " AND a.charges - a.payments - a.adjustments > 0 ORDER BY a.id LIMIT ?"
 )
 _ONE_DAY: Final = dt.timedelta(days=1)
@@ -71,18 +78,25 @@ def run_decisions(store: Store, run: Run, *, chunk: int = CHUNK) -> Iterator[Out
 
     An account with an open placement is not decided, and one that its dates alone keep out is only given its day.
     After a change of the rules every open account that owes is due. A dry run decides the same and writes nothing.
+    All of it is on disk at the end; what a power cut takes before is decided again.
     """
     changed = _is_changed(store, run.rules.version)
-    if changed:
-        yield from _decide_all(store, run, chunk, _owing_chunk)
-    if not (changed and run.dry_run):
-        yield from _decide_all(store, run, chunk, _due_chunk)
+    with nullcontext() if run.dry_run else store.unhurried():
+        if changed:
+            yield from _decide_all(store, run, chunk, _owing_chunk)
+        if not (changed and run.dry_run):
+            yield from _decide_all(store, run, chunk, _due_chunk)
     if changed and not run.dry_run:
         with store.transaction():
-            store.execute(
-                "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-                (_VERSION, run.rules.version),
-            )
+            remember_rules(store, run.rules.version)
+
+
+def remember_rules(store: Store, version: str) -> None:
+    """Say that every account was looked at by these rules; inside the caller's transaction."""
+    store.execute(
+        "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+        (_VERSION, version),
+    )
 
 
 def _is_changed(store: Store, version: str) -> bool:
@@ -101,71 +115,111 @@ def _due_chunk(store: Store, run: Run, last: Row | None, chunk: int) -> list[Row
     return store.rows(_DUE, (latest.isoformat(), *after, chunk))
 
 
+class _Means(NamedTuple):
+    """What a run decides with: the rules as bounds, who has what, and what of an account has to be read for a day."""
+
+    due_days: DueDays
+    allocator: Allocator
+    scope: Callable[[dt.date], Scope]
+
+
 def _decide_all(
     store: Store, run: Run, chunk: int, find: Callable[[Store, Run, Row | None, int], list[Row]]
 ) -> Iterator[Outcome]:
-    due_days = DueDays(run.rules)
-    last: Row | None = None
+    allocator = Allocator(store, run.rules, dry_run=run.dry_run)
+    means = _Means(DueDays(run.rules), allocator, cache(lambda day: scope_of(run.rules, day)))
+    turns = Turns(store)
+    most, last = chunk * _LOOKED_AT, None
     while True:
         if run.dry_run:
-            rows = find(store, run, last, chunk)
-            outcomes = [outcome for row in rows if (outcome := _decide_dry(store, run, due_days, row)) is not None]
+            rows = find(store, run, last, most)
+            outcomes = [each for row in rows if (each := _decide_dry(store, run, means, row)) is not None]
+            looked_at = len(rows)
         else:
             with store.transaction():
-                rows = find(store, run, last, chunk)
-                outcomes = _decide_chunk(store, run, due_days, rows)
+                rows = find(store, run, last, most)
+                allocator.begin()
+                outcomes, looked_at = _decide_chunk(store, run, means, rows, chunk)
+                allocator.end()
         yield from outcomes
-        if len(rows) < chunk:
+        if looked_at == len(rows) < most:
             return
-        last = rows[-1]
+        last = rows[looked_at - 1]
+        if not run.dry_run:
+            turns.give_way()
 
 
-def _decide_dry(store: Store, run: Run, due_days: DueDays, row: Row) -> Outcome | None:
-    account_id, facility, _, is_placed, has_signals = row
+def _decide_dry(store: Store, run: Run, means: _Means, row: Row) -> Outcome | None:
+    account_id, facility, due_text, is_placed, has_signals, _ = row
     day = run.day(facility)
-    bound = due_days(read_account(store, account_id), has_signals=bool(has_signals))
-    if is_placed or bound is None or bound > day:
+    if is_placed or _is_later(due_text, day):
         return None
-    case = read_case(store, account_id)
-    decision = decide(case.facts, run.rules, day)
+    account = read_account(store, account_id)
+    bound = means.due_days(account, has_signals=bool(has_signals))
+    if bound is None or bound > day:
+        return None
+    case = read_case(store, account_id, account, means.scope(day))
+    decision = means.allocator.settle(case, decide(case.facts, run.rules, day), day).decision
     status = None
     if decision.eligible:
         status = Status.REVIEW if decision.mode is Mode.REVIEW else Status.QUEUED
-    account = case.account
     return Outcome(account.id, account.number, account.facility, account.balance, day, decision, status, None)
 
 
-def _decide_chunk(store: Store, run: Run, due_days: DueDays, rows: list[Row]) -> list[Outcome]:
+def _decide_chunk(store: Store, run: Run, means: _Means, rows: list[Row], most: int) -> tuple[list[Outcome], int]:
+    """Decide at most so many accounts of some rows; return what became of them, and how many rows were looked at."""
     outcomes: list[Outcome] = []
     days: list[tuple[str | None, int]] = []
-    for row in rows:
-        account_id, facility, _, is_placed, has_signals = row
+    looked_at = 0
+    for account_id, facility, due_text, is_placed, has_signals, known_text in rows:
+        if len(outcomes) == most:
+            break
+        looked_at += 1
+        day = run.day(facility)
         due_on: dt.date | None = None
+        if _is_later(due_text, day):
+            continue
         if not is_placed:
-            day = run.day(facility)
-            due_on = due_days(read_account(store, account_id), has_signals=bool(has_signals))
+            account = read_account(store, account_id)
+            due_on = means.due_days(account, has_signals=bool(has_signals))
             if due_on is not None and due_on <= day:
-                outcome, due_on = _decide_one(store, run, account_id, day)
+                outcome, due_on = _decide_one(store, run, means, account, day)
                 outcomes.append(outcome)
-        days.append((None if due_on is None else due_on.isoformat(), account_id))
+        text = None if due_on is None else due_on.isoformat()
+        if text != known_text:
+            days.append((text, account_id))
     store.executemany("UPDATE accounts SET due_on = ? WHERE id = ?", days)
     if outcomes:
         _audit(store, run, outcomes)
-    return outcomes
+    return outcomes, looked_at
 
 
-def _decide_one(store: Store, run: Run, account_id: int, day: dt.date) -> tuple[Outcome, dt.date | None]:
-    case = read_case(store, account_id)
-    account = case.account
-    decision = decide(case.facts, run.rules, day)
+def _is_later(due_text: str | None, day: dt.date) -> bool:
+    """Return whether an account's day is still to come in its facility, whose day may be before UTC's."""
+    return due_text is not None and due_text > day.isoformat()
+
+
+def _decide_one(
+    store: Store, run: Run, means: _Means, account: AccountState, day: dt.date
+) -> tuple[Outcome, dt.date | None]:
+    case = read_case(store, account.id, account, means.scope(day))
+    decision, share, guarantor_key, due_on = means.allocator.settle(case, decide(case.facts, run.rules, day), day)
     at = utc_text(run.now)
     decision_id = add_decision(store, account, decision, as_of=day, at=at, rules_version=run.rules.version)
     placement_id: int | None = None
     status: Status | None = None
-    due_on: dt.date | None = None
     if decision.eligible:
-        placement_id, status = add_placement(store, account, decision, decision_id=decision_id, actor=run.actor, at=at)
-    else:
+        placement_id, status = add_placement(
+            store,
+            account,
+            decision,
+            decision_id=decision_id,
+            actor=run.actor,
+            at=at,
+            share=share,
+            guarantor_key=guarantor_key,
+        )
+    elif due_on is None:
         due_on = next_due(case.facts, run.rules, day)
     outcome = Outcome(
         account.id, account.number, account.facility, account.balance, day, decision, status, placement_id

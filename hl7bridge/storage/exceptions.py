@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, Final
 
 from hl7bridge.errors import NotFoundError, RefusedError
@@ -12,18 +12,31 @@ from hl7bridge.storage.accounts import read_account
 from hl7bridge.storage.audit import append_audit
 from hl7bridge.storage.database import Store
 from hl7bridge.storage.merging import open_placements, rekey_placements
-from hl7bridge.storage.signals import add_signal, read_signals
+from hl7bridge.storage.signals import add_signal, make_due, read_signals
 from hl7bridge.times import utc_text
 
+REJECTED: Final = "placement_rejected"  # while one is open, its account is not placed again
 # What each kind is about; docs/hl7.md says what to do.
 KINDS: Final = {
     "both_placed": "two accounts or patients that are one were both placed; nothing new is placed until this is closed",
     "agency_not_told": "an agency has an account under what is no longer so, and cannot be told from here",
     "entries_alike": "entries of two accounts that are one have the same ids and say different things",
     "unclear": "a message moved ids between people in a way that the standard does not tell",
+    "new_charges": "the balance of a placed account grew; a person says whether the agency is told",
+    "credit_balance": "more was paid on a placed account than was owed; a refund may be due",
+    "refund_check": "charity care was granted after an agency had collected; a refund may be due",
+    "no_acknowledgement": "an agency has not acknowledged a placement in time",
+    "suspended_too_long": "a placement has been suspended for longer than the agency's settings say",
+    "recall_overdue": "an agency has not confirmed a recall in time",
+    "agency_answer": "an agency answered what fits nothing that is known here: no such placement, or not in its state",
+    "placement_rejected": "an agency does not take a placement; its code says why",
+    "notice_refused": "an agency does not take a notice: it may go on with what it had before",
+    "settlement": "an agency settled for less than is owed; a person approves it or not",
+    "recall_objection": "an agency objects to a recall; a person grants or denies it",
 }
 HOLD: Final = "hold"
 _SOURCE: Final = "merge"
+_DAEMON: Final = "daemon"
 _SELECT: Final = """
 SELECT e.id AS exception, e.kind, a.number AS account, a.facility, o.number AS other_account, e.message_id AS message,
   e.reason, e.opened_at, e.closed_at, e.closed_by, e.resolution, e.account_id, e.other_account_id
@@ -41,7 +54,7 @@ def open_exception(
     account_id: int | None,
     other_account_id: int | None,
     *,
-    message_id: int,
+    message_id: int | None,
     reason: str,
     at: str,
 ) -> bool:
@@ -59,6 +72,21 @@ def open_exception(
         (kind, account_id, other_account_id, message_id, reason, at),
     )
     return True
+
+
+def settle_exceptions(store: Store, kinds: Collection[str], account_id: int, *, at: str) -> None:
+    """End exceptions of an account that are so no more, inside the caller's transaction."""
+    for kind in kinds:
+        store.execute(
+            "UPDATE exceptions SET closed_at = ?, closed_by = ?, resolution = ? WHERE kind = ? AND account_id = ?"
+            " AND closed_at IS NULL",
+            (at, _DAEMON, "it is so no more", kind, account_id),
+        )
+
+
+def is_of_merge(signal: Signal | None) -> bool:
+    """Return whether a merge put a hold on an account: it keeps it from being placed, and no agency is told of it."""
+    return signal is not None and (signal.name, signal.value, signal.source) == (HOLD, "yes", _SOURCE)
 
 
 def hold_account(store: Store, account_id: int, at: str) -> None:
@@ -93,7 +121,8 @@ def close_exception(
     """End an exception with what was done about it, inside the caller's transaction.
 
     With ``lift_hold`` the holds that it put on accounts are lifted; their ids are returned. A placement that stayed
-    with a merged account goes to the account it was merged into once that has none. Raises NotFoundError, and
+    with a merged account goes to the account it was merged into once that has none. The account of a rejection is
+    decided anew. Raises NotFoundError, and
     RefusedError without a reason or when it was closed before.
     """
     if not reason.strip():
@@ -107,6 +136,8 @@ def close_exception(
         (at, actor, reason.strip(), exception_id),
     )
     _reunite(store, found["account_id"], found["other_account_id"], at=at, actor=actor)
+    if found["kind"] == REJECTED:
+        make_due(store, found["account_id"])
     lifted = _lift_holds(store, found["account_id"], found["other_account_id"], at, actor) if lift_hold else []
     subject = f"exception {exception_id}: closed" + (f", hold lifted on {len(lifted)} accounts" if lifted else "")
     append_audit(store, at=now, actor=actor, action="exceptions.close", subject=subject, reason=reason.strip())
@@ -127,7 +158,7 @@ def _lift_holds(store: Store, account_id: int | None, other_id: int | None, at: 
     lifted: list[int] = []
     for (each,) in store.rows(_HELD, (account_id, other_id) * 2):
         hold = read_signals(store, each).get(HOLD)
-        if hold is not None and (hold.value, hold.source) == ("yes", _SOURCE):
+        if is_of_merge(hold):
             add_signal(store, each, Signal(HOLD, "no", actor, dt.date.fromisoformat(at[:10])), at)
             lifted.append(each)
     return lifted

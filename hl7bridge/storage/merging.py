@@ -18,10 +18,10 @@ from hl7bridge.mapping.records import Account, Coverage, Guarantor
 from hl7bridge.message.escape import escape
 from hl7bridge.rules.due import DueDays
 from hl7bridge.storage import accounts as table
+from hl7bridge.storage.cases import OPEN_STATUSES
 from hl7bridge.storage.coverage_history import add_former_coverage
 from hl7bridge.storage.database import Store
 from hl7bridge.storage.identifiers import Identifier
-from hl7bridge.storage.placements import OPEN_STATUSES
 from hl7bridge.storage.transfer import transfer_entries
 
 MERGED: Final = "merged"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
@@ -84,6 +85,12 @@ def next_message_id(store: Store) -> int:
     """Return the id that the next message gets; true until this transaction ends."""
     row = store.row("SELECT coalesce(max(id), 0) + 1 FROM messages")
     return int(row[0]) if row else 1
+
+
+def last_received(store: Store) -> dt.datetime | None:
+    """Return when the last block came in, whatever became of it; None when none ever did."""
+    row = store.row("SELECT received_at FROM messages ORDER BY id DESC LIMIT 1")
+    return None if row is None else dt.datetime.fromisoformat(row[0])
 
 
 def insert_messages(store: Store, rows: Sequence[MessageRow]) -> None:

@@ -8,7 +8,7 @@ from sqlite_utils import Database, Migrations
 
 from hl7bridge.storage.schema_initial import INITIAL
 from hl7bridge.storage.schema_meaning import MEANING
-from hl7bridge.storage.schema_placements import PLACEMENTS
+from hl7bridge.storage.schema_placements import PLACEMENTS, TRIGGERS
 from hl7bridge.storage.schema_visits import fill_visits
 from hl7bridge.storage.schema_wire import WIRE
 
@@ -47,6 +47,6 @@ def meaning(db: Database) -> None:
 
 @migrations(name=NAMES[3])
 def placements(db: Database) -> None:
-    """Which ids a merge retired."""
-    for statement in statements(PLACEMENTS):
+    """What agencies are told after the placement, what they answer, and which accounts changed under a placement."""
+    for statement in (*statements(PLACEMENTS), *TRIGGERS):
         db.execute(statement)

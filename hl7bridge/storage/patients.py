@@ -13,9 +13,9 @@ from hl7bridge.ledger.joining import PatientRow, join_patients
 from hl7bridge.mapping.records import Patient
 from hl7bridge.message.escape import escape
 from hl7bridge.storage import accounts as table
+from hl7bridge.storage.cases import OPEN_STATUSES
 from hl7bridge.storage.database import Store
 from hl7bridge.storage.merging import FIRST, echoed
-from hl7bridge.storage.placements import OPEN_STATUSES
 
 _SAME_NUMBER: Final = "SELECT authority FROM patients WHERE number = ? AND facility = ?"
 _ANY_AUTHORITY: Final = (

@@ -1,4 +1,4 @@
-"""Placements and their events <-> their tables, and the facts of an account that decisions are made from."""
+"""Placements, their decisions and their events <-> their tables."""
 
 from __future__ import annotations
 
@@ -10,17 +10,15 @@ from typing import Final, NamedTuple
 
 from hl7bridge.errors import NotFoundError, RefusedError
 from hl7bridge.ledger.account import AccountState
-from hl7bridge.mapping.records import Coverage, Guarantor, Patient
 from hl7bridge.money import from_cents, to_cents
 from hl7bridge.placement.state import OPEN, By, Status, find_transition
 from hl7bridge.rules.evaluate import Decision, Reason
-from hl7bridge.rules.facts import AccountFacts, build_facts
 from hl7bridge.rules.spec import Mode
-from hl7bridge.storage.accounts import read_account, read_coverages, read_guarantors, read_patient
 from hl7bridge.storage.database import Row, Store
-from hl7bridge.storage.signals import read_signals
+from hl7bridge.storage.notices import cancel_queued
+from hl7bridge.storage.told import start_told
 
-OPEN_STATUSES: Final = ", ".join(f"'{status}'" for status in OPEN)
+_GIVEN_BACK: Final = frozenset({Status.RECALLED, Status.RETURNED, Status.SETTLED, Status.REJECTED})
 _EVERY: Final = -1  # LIMIT -1: no limit. Source: SQLite, its documentation of LIMIT
 _COLUMNS: Final = (
     "p.id, p.account_id, a.number, a.facility, p.agency, p.tier, p.rule, p.sequence, p.status, p.balance,"
@@ -30,16 +28,6 @@ _FROM: Final = (
     " FROM placements p JOIN accounts a ON a.id = p.account_id JOIN decisions d ON d.id = p.decision_id"
     " LEFT JOIN agency_files f ON f.id = p.agency_file_id"
 )
-
-
-class Case(NamedTuple):
-    """Everything the bridge knows that a decision or a snapshot is made of."""
-
-    account: AccountState
-    patient: Patient | None
-    guarantors: tuple[Guarantor, ...]
-    coverages: tuple[Coverage, ...]
-    facts: AccountFacts
 
 
 class PlacementRow(NamedTuple):
@@ -72,37 +60,6 @@ class EventRow(NamedTuple):
     reason: str
 
 
-def read_case(store: Store, account_id: int) -> Case:
-    """Return what is known of an account now; raises NotFoundError."""
-    account = read_account(store, account_id)
-    patient = read_patient(store, account.patient_id)
-    guarantors = read_guarantors(store, account_id)
-    coverages = read_coverages(store, account_id)
-    facts = build_facts(
-        account,
-        patient,
-        guarantors,
-        coverages,
-        read_signals(store, account_id),
-        last_ended=_last_ended(store, account_id),
-    )
-    return Case(account, patient, guarantors, coverages, facts)
-
-
-def read_facts(store: Store, account_id: int) -> AccountFacts:
-    """Return the facts of an account as they stand; they hold for every day. Raises NotFoundError."""
-    return read_case(store, account_id).facts
-
-
-def _last_ended(store: Store, account_id: int) -> str:
-    row = store.row(
-        f"SELECT status FROM placements WHERE account_id = ? AND status NOT IN ({OPEN_STATUSES})"
-        " ORDER BY id DESC LIMIT 1",
-        (account_id,),
-    )
-    return row[0] if row else ""
-
-
 def add_decision(
     store: Store, account: AccountState, decision: Decision, *, as_of: dt.date, at: str, rules_version: str
 ) -> int:
@@ -119,44 +76,70 @@ def add_decision(
 
 
 def add_placement(
-    store: Store, account: AccountState, decision: Decision, *, decision_id: int, actor: str, at: str
+    store: Store,
+    account: AccountState,
+    decision: Decision,
+    *,
+    decision_id: int,
+    actor: str,
+    at: str,
+    share: str = "",
+    guarantor_key: str = "",
 ) -> tuple[int, Status]:
     """Place an account as decided, and return the placement's id and status; inside the caller's transaction.
 
-    A second open placement of one account is refused by the database (index placements_open): IntegrityError.
+    Its sequence is one more than the account's placements that an agency took: cancelled and rejected ones do not
+    count. A second open placement of one account is refused by the database (index placements_open): IntegrityError.
     """
     status = Status.REVIEW if decision.mode is Mode.REVIEW else Status.QUEUED
     find_transition(Status.ELIGIBLE, status, By.RULES)
-    cursor = store.execute(
+    placement_id = store.insert(
         "INSERT INTO placements (account_id, decision_id, agency, tier, rule, sequence, status, balance, decided_at,"
-        " updated_at) SELECT ?, ?, ?, ?, ?, count(*) + 1, ?, ?, ?, ? FROM placements WHERE account_id = ?",
+        " updated_at, status_since, share, guarantor_key) SELECT ?, ?, ?, ?, ?, count(*) + 1, ?, ?, ?, ?, ?, ?, ?"
+        " FROM placements WHERE account_id = ? AND status NOT IN ('cancelled', 'rejected')",
         (
             account.id, decision_id, decision.agency, decision.tier, decision.rule, status, to_cents(account.balance),
-            at, at, account.id,
+            at, at, at, share, guarantor_key, account.id,
         ),
     )  # fmt: skip
-    placement_id = int(cursor.lastrowid)
     _add_event(store, placement_id, EventRow(at, actor, Status.ELIGIBLE, status, f"rule {decision.rule}"))
     return placement_id, status
 
 
 def move_placement(
-    store: Store, placement_id: int, target: Status, *, by: By, actor: str, at: str, reason: str
+    store: Store,
+    placement_id: int,
+    target: Status,
+    *,
+    by: By,
+    actor: str,
+    at: str,
+    reason: str,
+    notice: bool = False,
 ) -> Status:
     """Change a placement's status by the table of ``placement.state``, inside the caller's transaction.
 
-    Returns the status it had. Raises NotFoundError; RefusedError when the table does not allow it, or when the agency
-    would have to be told, which is not possible here: a status is never said that the agency does not know of.
+    ``notice`` promises that a notice to the agency is queued in the same transaction. Returns the status it had. Raises
+    NotFoundError; RefusedError when the table does not allow it, or when the agency would have to be told and is not:
+    a status is never said that the agency does not know of.
     """
     row = store.row("SELECT status FROM placements WHERE id = ?", (placement_id,))
     if row is None:
         raise NotFoundError(f"no placement {placement_id}")
     source = Status(row[0])
-    if find_transition(source, target, by).tells_agency:
+    if find_transition(source, target, by).tells_agency and by is not By.AGENCY and not notice:
         raise RefusedError(
-            f"placement {placement_id} is {source}: the agency has it and would have to be told; ask the agency"
+            f"placement {placement_id} is {source}: the agency has it and must be told; see 'hl7bridge placements'"
         )
-    store.execute("UPDATE placements SET status = ?, updated_at = ? WHERE id = ?", (target, at, placement_id))
+    is_open = target in OPEN
+    store.execute(
+        "UPDATE placements SET status = ?, updated_at = ?, status_since = ?, ended_at = ?, end_reason = ? WHERE id = ?",
+        (target, at, at, None if is_open else at, "" if is_open else reason, placement_id),
+    )
+    if target is Status.SENT and source is Status.QUEUED:
+        start_told(store, placement_id)
+    if target in _GIVEN_BACK:
+        cancel_queued(store, placement_id, at=at)
     _add_event(store, placement_id, EventRow(at, actor, source, target, reason))
     return source
 

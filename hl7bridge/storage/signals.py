@@ -20,7 +20,7 @@ from hl7bridge.storage.database import Row, Store
 DUE_AT_ONCE: Final = dt.date.min.isoformat()
 _OF_MESSAGE: Final = re.compile(r"message ([0-9]+), (\S.*)", re.ASCII)
 _ONE_DAY: Final = dt.timedelta(days=1)
-_COLUMNS: Final = "id, name, value, source, observed_on, recorded_at"
+_COLUMNS: Final = "id, name, value, source, observed_on, until, recorded_at"
 
 
 class SignalRow(NamedTuple):
@@ -50,7 +50,7 @@ def apply_signals(store: Store, account_id: int, signals: Iterable[SignalRecord]
 
     Of several values of one name the last counts. The newer word counts, be it a person's or a message's; an older one
     is kept and changes nothing. What a message tells again is confirmed, not stored again. The account becomes due when
-    a value changes; a person is asked to tell the agency of a hold when one has the account.
+    a value changes; an agency that has it is told by whoever ends the transaction (reacting.py).
     """
     told_at = _iso_text(arrival.as_of)
     for record in {each.name: each for each in signals}.values():
@@ -65,9 +65,7 @@ def apply_signals(store: Store, account_id: int, signals: Iterable[SignalRecord]
             signal = Signal(record.name, record.value, source, dt.date.fromisoformat(told_at[:10]))
             _insert(store, account_id, signal, told_at)
             if is_newer and is_change:
-                _make_due(store, account_id)
-                if is_holding(signal):
-                    _ask_to_stop(store, account_id, signal, arrival)
+                make_due(store, account_id)
 
 
 def add_signal(store: Store, account_id: int, signal: Signal, recorded_at: str, *, may_repeat: bool = False) -> bool:
@@ -85,13 +83,14 @@ def add_signal(store: Store, account_id: int, signal: Signal, recorded_at: str, 
         if is_repeated or not is_newer or (newest is not None and newest.signal == signal):
             return False
     _insert(store, account_id, signal, recorded_at)
-    if is_newer and (newest is None or newest.signal.value != signal.value):
-        _make_due(store, account_id)
+    said = (signal.value, signal.until)
+    if is_newer and (newest is None or (newest.signal.value, newest.signal.until) != said):
+        make_due(store, account_id)
     return True
 
 
 def read_signals(store: Store, account_id: int) -> dict[str, Signal]:
-    """Return the signals in force of an account, by name."""
+    """Return the signals in force of an account, by name; one with an ``until`` is in force no longer after that."""
     return current_signals(row.signal for row in _read_rows(store, account_id))
 
 
@@ -114,8 +113,8 @@ def _read_rows(store: Store, account_id: int, name: str | None = None) -> list[S
 
 
 def _row(row: Row) -> SignalRow:
-    number, name, value, source, day, recorded_at = row
-    signal = Signal(name, value, source, dt.date.fromisoformat(day))
+    number, name, value, source, day, until, recorded_at = row
+    signal = Signal(name, value, source, dt.date.fromisoformat(day), dt.date.fromisoformat(until) if until else None)
     return SignalRow(number, signal, recorded_at, *(message_of(source) or (None, "")))
 
 
@@ -125,19 +124,18 @@ def _is_known(row: SignalRow, value: str, told_at: str) -> bool:
 
 def _insert(store: Store, account_id: int, signal: Signal, recorded_at: str) -> None:
     store.execute(
-        "INSERT INTO signals (account_id, name, value, source, observed_on, recorded_at) VALUES (?, ?, ?, ?, ?, ?)",
-        (account_id, signal.name, signal.value, signal.source, signal.observed_on.isoformat(), recorded_at),
-    )
+        "INSERT INTO signals (account_id, name, value, source, observed_on, until, recorded_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (
+            account_id, signal.name, signal.value, signal.source, signal.observed_on.isoformat(),
+            None if signal.until is None else signal.until.isoformat(), recorded_at,
+        ),
+    )  # fmt: skip
 
 
-def _make_due(store: Store, account_id: int) -> None:
+def make_due(store: Store, account_id: int) -> None:
+    """Have the next decisions look at an account; inside the caller's transaction."""
     store.execute("UPDATE accounts SET due_on = ? WHERE id = ? AND status = 'open'", (DUE_AT_ONCE, account_id))
-
-
-def _ask_to_stop(store: Store, account_id: int, signal: Signal, arrival: Arrival) -> None:
-    from hl7bridge.storage.stopping import ask_to_stop  # placements are read with their signals
-
-    ask_to_stop(store, account_id, signal, message_id=arrival.message_id, at=arrival.now)
 
 
 def _iso_text(as_of: str) -> str:

@@ -140,7 +140,8 @@ def _signals(store: Store, account: _Account) -> Iterator[Event]:
     for row in sorted(read_signal_rows(store, account.id)):
         signal = row.signal
         holds = "; it holds the account" if is_holding(signal) else ""
-        text = f"{signal.name} is {signal.value} since {signal.observed_on}, said {signal.source}{holds}"
+        end = f" until {signal.until}" if signal.until else ""
+        text = f"{signal.name} is {signal.value} since {signal.observed_on}{end}, said {signal.source}{holds}"
         at = received.get(row.message_id, row.told_at)
         yield Event(at, "signal", row.id, text, message=row.message_id)
 

@@ -13,16 +13,15 @@ from itertools import groupby
 from typing import Any, Final, NamedTuple
 
 from hl7bridge.delivery.delivery import PAYMENT_STATUS, DeliveryStatus
-from hl7bridge.layouts.placements_csv import digest_of, encode_placements
 from hl7bridge.ledger.account import AccountState, fold_entries, new_account
 from hl7bridge.mapping.records import Entry
 from hl7bridge.money import from_cents, to_cents
 from hl7bridge.payments.payment import Payment, PaymentKind
-from hl7bridge.storage.agency_files import frozen_table
+from hl7bridge.storage.agency_files import content_totals, is_as_frozen, read_file
 from hl7bridge.storage.audit import verify_audit
+from hl7bridge.storage.cases import OPEN_STATUSES
 from hl7bridge.storage.database import DatabaseError, Store
 from hl7bridge.storage.messages import Disposition, read_counters
-from hl7bridge.storage.placements import OPEN_STATUSES
 
 MOST_PROBLEMS: Final = 20  # of one check that are told; the rest are counted
 _PAGE_READS: Final = 3  # a page that the daemon writes at this moment may read badly; not three times
@@ -229,22 +228,18 @@ def _check_deliveries(store: Store) -> _Result:
 
 
 def _check_files(store: Store) -> _Result:
-    """Each agency file's count, total and digest against what was frozen with its placements."""
+    """Each agency file's count, total and digest against its placements or notices, and against its frozen bytes."""
     found = _Findings()
-    sums = {
-        file_id: (count, total)
-        for file_id, count, total in store.execute(
-            "SELECT agency_file_id, count(*), sum(balance) FROM placements WHERE agency_file_id IS NOT NULL"
-            " GROUP BY agency_file_id"
-        )
-    }
-    files = store.rows("SELECT id, records, total, sha256 FROM agency_files ORDER BY id")
-    for file_id, records, total, sha256 in files:
-        if sums.get(file_id, (0, 0)) != (records, total):
-            found.note(f"agency file {file_id}: its count or total is not that of its placements")
-        elif _frozen_digest(store, file_id) != sha256:
+    ids = [row[0] for row in store.rows("SELECT id FROM agency_files ORDER BY id")]
+    for file_id in ids:
+        file = read_file(store, file_id)
+        if not file.is_closed:  # the count and the bytes come with the last of its placements
+            continue
+        if content_totals(store, file) != (file.records, file.total):
+            found.note(f"agency file {file_id}: its count or total is not that of what it has")
+        if not is_as_frozen(store, file):
             found.note(f"agency file {file_id}: what was frozen of it has changed")
-    return found, f"{len(files)} files"
+    return found, f"{len(ids)} files"
 
 
 def _check_audit(store: Store) -> _Result:
@@ -253,13 +248,6 @@ def _check_audit(store: Store) -> _Result:
     if not report.ok:
         found.note(f"row {report.first_bad}: {report.why}")
     return found, f"{report.rows} rows"
-
-
-def _frozen_digest(store: Store, file_id: int) -> str:
-    try:
-        return digest_of(encode_placements(*frozen_table(store, file_id)))
-    except (TypeError, ValueError):  # no snapshot, or not one that was written here
-        return ""
 
 
 def _entry(row: tuple[Any, ...]) -> Entry:

@@ -170,6 +170,7 @@ def test_folders_that_cannot_be_written_are_told(config, monkeypatch):
     found = problems(config)
     assert f"store.path: {config.parent}: cannot be written by this user" in found[0]
     assert f"agencies[1].outgoing: {config.parent}/agencies/sample/outgoing: cannot be written" in found[1]
+    assert f"agencies[1].incoming: {config.parent}/agencies/sample/incoming: cannot be written" in found[2]
 
 
 def test_a_form_that_breaks_the_standard_is_told(config, monkeypatch):

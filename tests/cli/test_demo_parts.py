@@ -11,7 +11,8 @@ import sys
 from decimal import Decimal
 
 import pytest
-from cli_samples import framed
+from cli_samples import framed, run
+from placement_samples import new_key_store, put_account, settings_in
 
 from hl7bridge.cli import demo_site, demo_steps
 from hl7bridge.cli.demo_agency import Delivered, read_delivered, write_remittance
@@ -120,6 +121,15 @@ class TestTheAgency:
         monkeypatch.setattr(demo_steps, "read_delivered", lambda _folder: Delivered((), (), ("no digest",)))
         with pytest.raises(BridgeError, match="no digest"):
             steps._agency()
+
+    def test_an_answer_that_is_not_taken_in_time_ends_the_demo(self, tmp_path):
+        """The placement was sent, and nobody acknowledges it."""
+        config = settings_in(tmp_path)
+        with new_key_store(config) as store:
+            put_account(store)
+        assert run("decide", "--config", config).exit_code == 0
+        with pytest.raises(BridgeError, match="the placements were not acknowledged in time"):
+            demo_steps.Demo(Show(), Site(tmp_path), None, 0)._wait_until_active(0.0)
 
 
 class TestTheSite:

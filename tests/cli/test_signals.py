@@ -65,6 +65,11 @@ def test_a_signal_is_set_and_audited(config):
         (("A9999", "charity", "yes"), "no such account"),
         (("A1002", "charity", "yes"), "name one with --facility"),
         (("A1001", "charity", "yes", "--on", "2999-01-01"), "the day lies ahead of the facility's today"),
+        (("A1001", "charity", "no", "--until", "2999-01-01"), "until: charity is no hold with this value"),
+        (
+            ("A1001", "charity", "yes", "--on", "2026-02-20", "--until", "2026-02-19"),
+            "until: the last day lies before the first, 2026-02-20",
+        ),
     ],
 )
 def test_what_is_wrong_is_told_and_nothing_is_stored(config, arguments, problem):
@@ -211,25 +216,6 @@ def test_every_signal_there_is_can_be_looked_up():
     """Without a configuration."""
     result = CliRunner().invoke(main, ["signals", "names", "--json"])
     rows = {row["name"]: row for row in map(json.loads, result.stdout.splitlines())}
-    assert rows["charity"]["holding"] == ["yes", "pending", "approved"]
+    assert rows["charity"]["holding"] == ["yes", "pending", "approved", "presumptive"]
     assert rows["first_statement"]["values"] == ["YYYY-MM-DD"]
-
-
-def test_a_hold_that_comes_after_the_agency_has_the_account_warns(config):
-    """There is no recall yet: a person must tell the agency, and the command says so."""
-    CliRunner().invoke(main, ["decide", "--config", str(config), "--as-of", "2026-03-02"])
-    result = run(config, "set", "A1001", "bankruptcy", "filed")
-    assert result.exit_code == 0
-    assert "placement 1 is with agency sample (sent): bankruptcy is filed; tell the agency to stop" in result.stderr
-    lifted = run(config, "import", "-", text="account,name,value\nA1001,dispute,open\nA1001,bankruptcy,dismissed\n")
-    assert "dispute is open; tell the agency to stop" in lifted.stderr
-    assert "dismissed" not in lifted.stderr
-
-
-def test_a_hold_before_the_agency_has_the_account_needs_no_warning(config):
-    """It will not be sent: nothing is placed, or it waits for a person to approve it."""
-    assert run(config, "set", "A1002", "bankruptcy", "filed", "--facility", "NORTHGATE").stderr == ""
-    rules = config.parent / "rules.toml"
-    rules.write_text(rules.read_text().replace('mode = "automatic"', 'mode = "review"'))
-    CliRunner().invoke(main, ["decide", "--config", str(config), "--as-of", "2026-03-02"])
-    assert run(config, "set", "A1001", "bankruptcy", "filed").stderr == ""
+    assert rows["statement_count"]["values"] == ["a whole number"]

@@ -21,6 +21,7 @@ from hl7bridge.config.values import (
     parse_size,
     parse_time_of_day,
     parse_time_zone,
+    parse_years,
     size_text,
 )
 
@@ -47,6 +48,13 @@ def test_a_duration_of_nothing_or_for_ever_is_refused(text):
     """Both are slips of the keyboard."""
     with pytest.raises(SettingError, match="more than 0 and at most a year"):
         parse_duration(text)
+
+
+def test_a_duration_of_years_is_taken_where_years_are_meant():
+    """An agency may keep an account for three; nobody plans for eleven."""
+    assert parse_years("1095 d") == dt.timedelta(days=1095)
+    with pytest.raises(SettingError, match="more than 0 and at most ten years"):
+        parse_years("4000 d")
 
 
 @given(st.integers(1, 366 * 86400 * 1000))

@@ -33,7 +33,9 @@ def test_the_shipped_file_loads_and_needs_nothing_else(tmp_path):
     assert settings.file == file
     assert [each.bind for each in settings.listeners] == [Address("127.0.0.1", 2575)]
     assert [each.connect for each in settings.destinations] == [Address("127.0.0.1", 2576)]
-    assert [each.outgoing for each in settings.agencies] == [tmp_path / "agencies/sample/outgoing"]
+    assert [(each.outgoing, each.incoming) for each in settings.agencies] == [
+        (tmp_path / "agencies/sample/outgoing", tmp_path / "agencies/sample/incoming")
+    ]
     assert settings.store.path == tmp_path / "data/hl7bridge.db"
     assert settings.store.key_file == tmp_path / "secrets/store.key"
     assert settings.rules.file == tmp_path / "rules.toml"
@@ -193,6 +195,8 @@ def test_every_value_in_effect_can_be_shown():
     assert shown["destinations[1].facilities"] == "(none)"
     assert shown["destinations[1].sending_facility"] == ""
     assert shown["agencies[1].outgoing"] == "/srv/out"
+    assert shown["agencies[1].incoming"] == "(none)"
+    assert shown["agencies[1].suspend_at_most"] == "50 d"
     assert shown["mappings.senders.A|B"] == "x"
     assert shown["rules.run_at"] == "05:00"
     assert dict(describe(read("")))["mappings.senders"] == "(none)"

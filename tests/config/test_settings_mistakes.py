@@ -85,6 +85,18 @@ def test_a_wrong_value_is_named_with_its_line_key_and_what_was_expected(text, pr
             AGENCY * 2,
             ['5: agencies[2].name: "sample" is used twice', "6: agencies[2].outgoing: is the folder of another"],
         ),
+        (AGENCY + 'incoming = "./out/"\n', ["4: agencies[1].incoming: is the same as outgoing (also agencies[1].out"]),
+        (
+            AGENCY + 'incoming = "in"\n' + AGENCY.replace("sample", "two").replace('"out"', '"in"'),
+            ["7: agencies[2].outgoing: is the folder of another agency (also agencies[1].incoming)"],
+        ),
+        (AGENCY + 'client_number = "H 01"\n', ["4: agencies[1].client_number: not a name for files"]),
+        (AGENCY + 'layout = "xml"\n', ["4: agencies[1].layout: expected 'csv', 'jsonl', 'aim' or 'tsi'"]),
+        (AGENCY + 'keep_at_most = "11 y"\n', ["4: agencies[1].keep_at_most: not a duration"]),
+        (
+            AGENCY + 'stop_within = "1095 d"\n',
+            ["4: agencies[1].stop_within: a duration is more than 0 and at most a y"],
+        ),
         ('[[facilities]]\ncode = "N"\n' * 2, ['4: facilities[2].code: "N" is used twice (also facilities[1])']),
         (
             DESTINATION + DESTINATION.replace('"ehr"', '"two"'),

@@ -24,8 +24,8 @@ from placement_samples import (
     signal,
 )
 
-from hl7bridge.exchange import outgoing
-from hl7bridge.exchange.outgoing import send_placements
+from hl7bridge.exchange import numbered
+from hl7bridge.exchange.outgoing import Sent, send_placements
 from hl7bridge.layouts.placements_csv import digest_of, parse_trailer
 from hl7bridge.placement.state import Status
 from hl7bridge.storage.accounts import read_account
@@ -48,7 +48,8 @@ def test_what_is_queued_arrives_as_a_file_with_a_trailer_that_proves_it(store, t
     assert (sent.withdrawn, sent.problems) == ((), ())
     assert sorted(path.name for path in folder.iterdir()) == [FILE, TRAILER]
     trailer = parse_trailer((folder / TRAILER).read_bytes())
-    assert trailer == (FILE, 1, "sample", 2, "275.50", digest_of((folder / FILE).read_bytes()), NOW_TEXT)
+    digest = digest_of((folder / FILE).read_bytes())
+    assert trailer == (FILE, 1, "sample", 2, "275.50", digest, NOW_TEXT, "placements", "csv", 1)
     rows = rows_of(folder / FILE)
     assert [(row["placement_id"], row["client_account"], row["balance"]) for row in rows] == [
         ("1", "A1001", "150.00"),
@@ -62,14 +63,14 @@ def test_what_is_queued_arrives_as_a_file_with_a_trailer_that_proves_it(store, t
     assert read_events(store, 1)[-1] == (NOW_TEXT, "user:tester", "queued", "sent", f"in file {FILE}")
     assert store.rows("SELECT status, written_at FROM agency_files") == [("written", NOW_TEXT)]
     assert store.rows("SELECT action, subject, reason FROM audit WHERE action = 'placements.send'") == [
-        ("placements.send", f"file {FILE}", "2 sent, 0 cancelled, 275.50 dollars")
+        ("placements.send", f"file {FILE}", "2 sent, 275.50 dollars")
     ]
     assert verify_audit(store).ok
 
 
 def test_nothing_queued_makes_no_file_and_no_folder(store, tmp_path, folder):
     """An agency hears nothing when there is nothing."""
-    assert send(store, tmp_path) == ((), (), ())
+    assert send(store, tmp_path) == Sent()
     assert not folder.exists()
 
 
@@ -78,13 +79,13 @@ def test_the_trailer_appears_after_the_file_it_proves(store, tmp_path, folder, m
     put_account(store)
     decide_all(store)
     seen = []
-    write = outgoing.write_whole
+    write = numbered.write_whole
 
     def note(where, name, data) -> None:
         seen.append((name, sorted(path.name for path in where.iterdir())))
         write(where, name, data)
 
-    monkeypatch.setattr(outgoing, "write_whole", note)
+    monkeypatch.setattr(numbered, "write_whole", note)
     send(store, tmp_path)
     assert seen == [(FILE, []), (TRAILER, [FILE])]
 
@@ -115,13 +116,14 @@ def test_a_hold_between_queueing_and_sending_cancels_the_placement(store, tmp_pa
     sent = send(store, tmp_path)
     [withdrawn] = sent.withdrawn
     assert sent.files == ()
-    assert (withdrawn.placement_id, withdrawn.account, withdrawn.balance) == (1, "A1001", Decimal("150.00"))
+    assert (withdrawn.placement_id, withdrawn.agency) == (1, "sample")
+    assert f"{name} is {value}" in withdrawn.why
     assert read_placement(store, 1).status is Status.CANCELLED
     assert f"{name} is {value}" in read_events(store, 1)[-1].reason
     assert list(folder.iterdir()) == []
     assert read_account(store, account_id).due_on is None
     assert store.rows("SELECT subject, reason FROM audit WHERE action = 'placements.send'") == [
-        ("agency sample", "0 sent, 1 cancelled")
+        ("agency sample", "1 cancelled")
     ]
 
 
@@ -130,9 +132,8 @@ def test_a_death_told_by_the_ehr_between_queueing_and_sending_cancels_too(store,
     put_account(store)
     decide_all(store)
     store.execute("UPDATE patients SET deceased = 1")
-    assert [each.reasons[0].found for each in send(store, tmp_path).withdrawn] == [
-        "deceased: the patient has died (PID-30)"
-    ]
+    [withdrawn] = send(store, tmp_path).withdrawn
+    assert "deceased: the patient has died (PID-30)" in withdrawn.why
 
 
 @pytest.mark.parametrize(("paid", "status"), [("125.00", "sent"), ("125.01", "cancelled"), ("150.00", "cancelled")])
@@ -140,13 +141,13 @@ def test_a_payment_between_queueing_and_sending_counts(store, tmp_path, paid, st
     """Down to the minimum it is sent with the new balance; a cent below it is cancelled."""
     account_id = put_account(store)
     decide_all(store)
-    pay(store, account_id, paid)
+    pay(store, account_id, paid, payer="insurance")
     sent = send(store, tmp_path)
     assert read_placement(store, 1).status == status
     if status == "sent":
         assert read_placement(store, 1).balance == Decimal("25.00")
         assert read_snapshot(store, 1)["balance"] == "25.00"
-        assert read_snapshot(store, 1)["other_payments"] == "125.00"
+        assert read_snapshot(store, 1)["insurance_payments"] == "125.00"
         assert sent.files[0].total == Decimal("25.00")
     else:
         assert "balance: wanted at least 25.00, found" in read_events(store, 1)[-1].reason
@@ -212,5 +213,5 @@ def test_the_same_placement_is_never_in_two_files(store, tmp_path, folder):
     decide_all(store)
     send(store, tmp_path)
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    assert send(store, tmp_path) == ((), (), ())
+    assert send(store, tmp_path) == Sent()
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import multiprocessing
+import zlib
 
 import pytest
+from feed_samples import Feed, adt
 from placement_samples import (
     GUARANTOR,
     NOW,
@@ -23,10 +25,11 @@ from placement_samples import (
 )
 
 from hl7bridge.errors import StoreError
-from hl7bridge.exchange import outgoing
-from hl7bridge.exchange.outgoing import AgencyFolder, send_placements
+from hl7bridge.exchange import numbered
+from hl7bridge.exchange.outgoing import AgencyFolder, Sent, send_placements
 from hl7bridge.layouts.placements_csv import digest_of, parse_trailer
 from hl7bridge.placement.state import Status
+from hl7bridge.storage.agency_files import Work
 from hl7bridge.storage.placements import list_placements, read_placement
 from hl7bridge.storage.signals import add_signal
 
@@ -67,6 +70,25 @@ def test_a_folder_that_cannot_be_written_keeps_placements_queued_and_other_agenc
     assert [file.records for file in send(store, tmp_path).files] == [1]
 
 
+@pytest.mark.parametrize(("days", "is_sent"), [(2, True), (3, False), (None, True)])
+def test_nothing_is_placed_while_no_ehr_has_sent_for_too_long(store, tmp_path, days, is_sent):
+    """Balances may be old; the next message, whatever it is, sets it free. Stops go all the same."""
+    put_account(store)
+    decide_all(store)
+    within = dt.timedelta(days=2, hours=12)
+    if days is not None:
+        feed = Feed(store)
+        feed.now = NOW - dt.timedelta(days=days, seconds=1)
+        feed.send(adt("A1"))
+    sent = send(store, tmp_path, feed_within=within)
+    assert [file.records for file in sent.files] == ([1] if is_sent else [])
+    if not is_sent:
+        [problem] = sent.problems
+        assert problem.startswith("placements stay queued: no message has come since 2026-02-27T14:00:00.000Z")
+        assert sent.stuck == {Work("sample", is_urgent=False)}
+        assert send(store, tmp_path).files != ()
+
+
 def test_placements_for_an_agency_that_is_not_configured_are_told(store, tmp_path):
     """They wait until it is."""
     put_account(store)
@@ -83,7 +105,7 @@ def test_a_crash_between_transaction_and_files_is_finished_with_the_same_bytes(
     """The next call writes from what was frozen: nothing is decided or looked up again."""
     account_id = put_account(store, "A1001", guarantors=(GUARANTOR._replace(street="=1+1 SAMPLE ST"),))
     decide_all(store)
-    write = outgoing.write_whole
+    write = numbered.write_whole
     written = []
 
     def crash(where, name, data) -> None:
@@ -92,7 +114,7 @@ def test_a_crash_between_transaction_and_files_is_finished_with_the_same_bytes(
         written.append(data)
         write(where, name, data)
 
-    monkeypatch.setattr(outgoing, "write_whole", crash)
+    monkeypatch.setattr(numbered, "write_whole", crash)
     with pytest.raises(KeyboardInterrupt):
         send(store, tmp_path)
     monkeypatch.undo()
@@ -114,7 +136,7 @@ def test_a_crash_between_transaction_and_files_is_finished_with_the_same_bytes(
     if survives:
         assert (folder / FILE).read_bytes() == written[0]
     assert store.rows("SELECT status FROM agency_files") == [("written",)]
-    assert send_placements(store, [fewer], later) == ((), (), ())
+    assert send_placements(store, [fewer], later) == Sent()
 
 
 def test_a_disk_that_fills_up_is_told_and_finished_later(store, tmp_path, folder, monkeypatch):
@@ -125,7 +147,7 @@ def test_a_disk_that_fills_up_is_told_and_finished_later(store, tmp_path, folder
     def fail(*_) -> None:
         raise StoreError("placements.csv: cannot write: No space left on device")
 
-    monkeypatch.setattr(outgoing, "write_whole", fail)
+    monkeypatch.setattr(numbered, "write_whole", fail)
     assert send(store, tmp_path).problems == ("agency sample: placements.csv: cannot write: No space left on device",)
     monkeypatch.undo()
     assert [file.name for file in send(store, tmp_path).files] == [FILE]
@@ -136,13 +158,31 @@ def test_a_file_whose_frozen_content_was_changed_is_not_written(store, tmp_path,
     """The digest of the transaction guards it."""
     put_account(store)
     decide_all(store)
-    monkeypatch.setattr(outgoing, "write_whole", lambda *_: (_ for _ in ()).throw(StoreError("full")))
+    monkeypatch.setattr(numbered, "write_whole", lambda *_: (_ for _ in ()).throw(StoreError("full")))
     send(store, tmp_path)
     monkeypatch.undo()
-    store.execute("UPDATE placements SET snapshot = replace(snapshot, '150.00', '999.00')")
-    [problem] = send(store, tmp_path).problems
-    assert "what was frozen has changed" in problem
+    for changed in (b"another file", zlib.compress(b"another file")):
+        store.execute("UPDATE agency_files SET content = ?", (changed,))
+        [problem] = send(store, tmp_path).problems
+        assert "what was frozen has changed" in problem
     assert list(folder.iterdir()) == []
+
+
+def test_a_file_that_an_earlier_release_left_half_sent_is_finished_from_its_placements(
+    store, tmp_path, folder, monkeypatch
+):
+    """That release kept no bytes: they are made again from what was frozen with each placement."""
+    put_account(store)
+    decide_all(store)
+    monkeypatch.setattr(numbered, "write_whole", lambda *_: (_ for _ in ()).throw(StoreError("full")))
+    send(store, tmp_path)
+    monkeypatch.undo()
+    store.execute("UPDATE agency_files SET content = NULL")
+    assert [file.name for file in send(store, tmp_path).files] == [FILE]
+    assert digest_of((folder / FILE).read_bytes()) == parse_trailer((folder / TRAILER).read_bytes()).sha256
+    store.execute("UPDATE agency_files SET status = 'writing'")
+    store.execute("UPDATE placements SET snapshot = NULL")
+    assert "what was frozen has changed" in send(store, tmp_path).problems[0]
 
 
 def _send_in_process(folder, barrier) -> None:

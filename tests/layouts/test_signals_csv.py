@@ -23,10 +23,12 @@ def test_columns_may_stand_in_any_order_and_the_optional_ones_be_left_out():
 
 def test_the_optional_columns_are_read():
     """Facility, day and source; an empty cell is as good as none."""
-    text = "account,name,value,facility,observed_on,source\r\n"
-    found = parse_signals(text + "A1,dispute,open,NORTHGATE,2026-02-28,ledger desk\r\nA2,dispute,open,,,\r\n")
+    text = "account,name,value,facility,observed_on,source,until\r\n"
+    found = parse_signals(
+        text + "A1,dispute,open,NORTHGATE,2026-02-28,ledger desk,2026-04-30\r\nA2,dispute,open,,,,\r\n"
+    )
     assert found.lines == (
-        SignalLine(2, "A1", "NORTHGATE", "dispute", "open", dt.date(2026, 2, 28), "ledger desk"),
+        SignalLine(2, "A1", "NORTHGATE", "dispute", "open", dt.date(2026, 2, 28), "ledger desk", dt.date(2026, 4, 30)),
         SignalLine(3, "A2", None, "dispute", "open", None, None),
     )
 
@@ -39,7 +41,7 @@ def test_the_optional_columns_are_read():
         (
             "account,name,value,colour,name\n",
             [
-                (1, "column 4 is not known (one of account, name, value, facility, observed_on, source)"),
+                (1, "column 4 is not known (one of account, name, value, facility, observed_on, until, source)"),
                 (1, "column name is there twice"),
             ],
         ),
@@ -51,6 +53,10 @@ def test_the_optional_columns_are_read():
         (
             "account,name,value,observed_on\nA1,cease,yes,28.2.2026\n",
             [(2, "observed_on: not a day (YYYY-MM-DD)")],
+        ),
+        (
+            "account,name,value,until\nA1,cease,yes,tomorrow\n",
+            [(2, "until: not a day (YYYY-MM-DD)")],
         ),
     ],
 )

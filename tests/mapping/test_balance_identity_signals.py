@@ -166,10 +166,8 @@ CHOK = "approved"
 """
 
 
-def told(block):
-    return records(
-        compiled(SIGNALS.replace("from = {", "from = [{").replace('"HOLD" } }', '"HOLD" } }]')), block
-    ).signals
+def told(block, text=SIGNALS):
+    return records(compiled(text.replace("from = {", "from = [{").replace('"HOLD" } }', '"HOLD" } }]')), block).signals
 
 
 def test_signals_come_from_codes_flags_days_and_segments_of_a_sites_own():
@@ -181,6 +179,16 @@ def test_signals_come_from_codes_flags_days_and_segments_of_a_sites_own():
         Signal("bankruptcy", "filed", "ZBK-1"),
         Signal("dispute", "open", "ZDI-1"),
     )
+
+
+def test_a_signal_may_be_a_number():
+    """How many statements were sent: what is no whole number tells nothing, and a constant must be one."""
+    text = '[[signals]]\nname = "statement_count"\nfrom = "ZST-3"\n'
+    more = SIGNALS.replace("[tables.charity]", text + "[tables.charity]")
+    assert told(adt("A1", "ZST|1||04"), more) == (Signal("statement_count", "4", "ZST-3"),)
+    assert not told(adt("A1", "ZST|1||four"), more)
+    wrong = BASE + text + 'value = "x"\n'
+    assert any("signals[1].value: expected a whole number" in found for found in problems(wrong)), problems(wrong)
 
 
 def test_a_signal_of_each_segment_names_the_one_it_was_read_from():

@@ -9,9 +9,12 @@ from hl7bridge.privacy.sending import NEEDED_FIELDS, SEND_FIELDS, USUAL_FIELDS, 
 
 
 def test_the_usual_fields_are_the_default_and_leave_birth_dates_out():
-    """A birth date is sent only to an agency that is meant to have it."""
+    """A birth date is sent only to an agency that is meant to have it; so is who had the account before."""
     assert compile_fields(None) == USUAL_FIELDS
-    assert set(SEND_FIELDS) - set(USUAL_FIELDS) == {"patient_birth_on", "guarantor_birth_on", "guarantor_organization"}
+    assert set(SEND_FIELDS) - set(USUAL_FIELDS) == {
+        "patient_birth_on", "guarantor_birth_on", "guarantor_organization", "guarantor_number", "file_no",
+        "payer_2_name", "payer_plan_type", "insurance_status", "share", "prior_placement_id", "prior_agency",
+    }  # fmt: skip
     assert set(NEEDED_FIELDS) <= set(USUAL_FIELDS)
 
 

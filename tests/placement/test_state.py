@@ -50,18 +50,20 @@ def test_what_ended_stays_ended_but_for_a_bounced_cheque():
 
 
 def test_the_agency_is_told_of_every_change_that_is_not_its_own_once_it_has_the_account():
-    """Suspending, resuming, recalling, and cancelling what was sent."""
-    told = {(each.source.value, each.target.value) for each in TRANSITIONS if each.tells_agency}
-    assert told == {
-        ("sent", "cancelled"),
-        ("acknowledged", "suspended"),
-        ("active", "suspended"),
-        ("suspended", "active"),
-        ("acknowledged", "recall_pending"),
-        ("active", "recall_pending"),
-        ("suspended", "recall_pending"),
-        ("recall_pending", "active"),
-    }
+    """Every one that a person or the bridge makes, but for taking its word that it gave the account back."""
+    with_agency = {Status.SENT, Status.ACKNOWLEDGED, Status.ACTIVE, Status.SUSPENDED, Status.RECALL_PENDING}
+    own_words = {Status.RECALLED, Status.RETURNED, Status.SETTLED}
+    for each in TRANSITIONS:
+        is_ours = each.source in {*with_agency, Status.PAID_IN_FULL} and not each.by <= {By.AGENCY}
+        is_first = (each.source, each.target) == (Status.ACKNOWLEDGED, Status.ACTIVE)
+        assert each.tells_agency is (is_ours and not is_first and each.target not in own_words), each
+
+
+def test_only_a_person_takes_less_than_what_is_owed():
+    """A settlement is approved here; what was sent is never cancelled, for the agency has it."""
+    assert all(each.by == {By.PERSON} for each in TRANSITIONS if each.target is Status.SETTLED)
+    sources = {each.source for each in TRANSITIONS if each.target is Status.CANCELLED}
+    assert sources == {Status.REVIEW, Status.QUEUED}
 
 
 def test_the_database_knows_the_same_statuses_and_the_same_open_ones():

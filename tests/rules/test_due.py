@@ -3,15 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from decimal import Decimal
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from placement_samples import (
-    COVERAGE,
-    GUARANTOR,
-    PATIENT,
     TODAY,
     account,
     charge,
@@ -21,12 +15,8 @@ from placement_samples import (
     shipped_rules,
 )
 
-from hl7bridge.ledger.account import AccountState, new_account
 from hl7bridge.rules.due import DueDays
-from hl7bridge.rules.evaluate import decide, next_due
-from hl7bridge.rules.facts import FACTS, FactType, build_facts
-from hl7bridge.rules.signals import SIGNALS, Signal
-from hl7bridge.rules.spec import Mode, Op, Predicate, Rule, Rules
+from hl7bridge.rules.spec import Rules
 
 RULES = shipped_rules()
 DUE = DueDays(RULES)
@@ -34,6 +24,13 @@ DUE = DueDays(RULES)
 
 def rules_when(*predicates: str) -> Rules:
     return rules_of('format = 1\n[[rules]]\nname = "one"\nagency = "sample"\nwhen = [' + ", ".join(predicates) + "]\n")
+
+
+WORDS = {
+    "DISCHARGED": '{ fact = "days_since_discharge", at_least = 110 }',
+    "RICH": '{ fact = "balance", at_least = "500.00" }',
+    "SERVED": '{ fact = "days_since_service", at_least = 190 }',
+}
 
 
 def test_an_account_that_only_ages_is_due_on_its_ninetieth_day():
@@ -129,24 +126,40 @@ def test_a_window_that_can_never_open_is_never_due():
         ('is = "finished"', [], None),
         ('is = "finished"', [payment("1.00", 3, "insurance")], dt.date.min),
         ('is = "finished"', [payment("1.00", 3, "insurance"), charge("9.00", 1)], None),
-        ('is = "pending"', [], dt.date.min),
+        ('is = "pending"', [payment("1.00", 3, "insurance"), charge("9.00", 1)], dt.date.min),
+        ('is = "pending"', [], None),
         ('in = ["none", "finished"]', [payment("1.00", 3, "insurance")], dt.date.min),
     ],
 )
 def test_what_the_ledger_says_of_insurance_leaves_accounts_out(wanted, entries, due_on):
-    """An open claim may come from a signal, so there only looking can tell."""
+    """Signals may say otherwise, so of accounts that have some only looking can tell."""
     due = DueDays(rules_when(f'{{ fact = "insurance_status", {wanted} }}'))
-    assert due(account([charge("150.00", 160), *entries])) == due_on
+    state = account([charge("150.00", 160), *entries])
+    assert due(state, has_signals=False) == due_on
+    if "none" not in wanted:
+        assert due(state) == dt.date.min
+
+
+def test_no_signal_makes_an_insured_account_one_without_insurance():
+    """Once an insurer has paid there is one."""
+    due = DueDays(rules_when('{ fact = "insurance_status", is = "none" }'))
+    assert due(account([charge("150.00", 160), payment("1.00", 3, "insurance")])) is None
 
 
 @pytest.mark.parametrize(
     ("predicate", "needs"),
     [
         ('{ fact = "plan_status", is = "failed" }', True),
-        ('{ fact = "plan_status", in = ["failed", "active"] }', False),
+        ('{ not = { fact = "plan_status", in = ["failed", "active"] } }', True),
         ('{ fact = "days_since_first_statement", at_least = 120 }', True),
         ('{ fact = "has_address", is = true }', False),
         ('{ fact = "guarantor_age", at_least = 21 }', False),
+        ('{ fact = "statement_count", at_least = 3 }', True),
+        ('{ not = { fact = "score", at_least = 3 } }', True),
+        ('{ any_of = [{ fact = "score", is = 3 }, { fact = "has_address", is = true }] }', False),
+        ('{ any_of = [{ fact = "score", is = 3 }, { fact = "segment", is = "insured" }] }', True),
+        ('{ all_of = [{ fact = "score", is = 3 }, { fact = "has_address", is = true }] }', True),
+        ('{ not = { all_of = [{ fact = "score", is = 3 }, { fact = "has_address", is = true }] } }', False),
     ],
 )
 def test_a_rule_that_needs_a_signal_is_left_out_for_accounts_that_have_none(predicate, needs):
@@ -156,102 +169,76 @@ def test_a_rule_that_needs_a_signal_is_left_out_for_accounts_that_have_none(pred
     assert due(account(), has_signals=False) == (None if needs else dt.date.min)
 
 
+def test_an_active_plan_is_on_the_account_or_in_a_signal():
+    """PV1-24 alone says active."""
+    due = DueDays(rules_when('{ fact = "plan_status", in = ["failed", "active"] }'))
+    assert due(account()) == dt.date.min
+    assert due(account(), has_signals=False) is None
+    assert due(account(plan_code="PLAN12"), has_signals=False) == dt.date.min
+
+
+@pytest.mark.parametrize(
+    ("condition", "due_on"),
+    [
+        ('{ not = { fact = "days_since_discharge", at_most = 120 } }', TODAY + dt.timedelta(days=21)),
+        ('{ not = { fact = "days_since_discharge", at_least = 99 } }', dt.date.min),
+        ('{ not = { fact = "balance", at_least = "100.00" } }', None),
+        ('{ not = { fact = "balance", at_most = "100.00" } }', dt.date.min),
+        ('{ not = { fact = "financial_class", is = "SP" } }', dt.date.min),
+        ('{ not = { fact = "financial_class", in = ["SP", "MC"] } }', None),
+        ('{ not = { fact = "ehr_account_status", is = "BD" } }', None),
+        ('{ not = { fact = "guarantor_age", at_least = 21 } }', dt.date.min),
+        (
+            "{ any_of = [DISCHARGED, RICH] }",
+            TODAY + dt.timedelta(days=10),
+        ),
+        (
+            "{ all_of = [DISCHARGED, SERVED] }",
+            TODAY + dt.timedelta(days=30),
+        ),
+        (
+            '{ all_of = [{ fact = "days_since_discharge", at_most = 10 }, SERVED] }',
+            None,
+        ),
+        (
+            '{ any_of = [{ fact = "days_since_last_payment", at_least = 1 }, RICH] }',
+            None,
+        ),
+    ],
+)
+def test_groups_are_looked_into(condition, due_on):
+    """Discharged 100 days ago, 160 since the service, 150.00 owed, nothing paid; class MC, no status of the EHR."""
+    for word, predicate in WORDS.items():
+        condition = condition.replace(word, predicate)
+    due = DueDays(rules_when(condition))
+    state = account(discharged_on=days_ago(100), financial_class="MC")
+    assert due(state, has_signals=False) == due_on
+
+
+def test_a_payment_below_the_least_does_not_make_the_day_too_late():
+    """The row tells only of the last payment, so with a least payment the service is what counts."""
+    least = 'least_payment = "25.00"'
+    state = account([charge("150.00", 160), payment("5.00", 3)])
+    assert DueDays(rules_when('{ fact = "days_without_payment", at_least = 90 }'))(state) == TODAY + dt.timedelta(87)
+    assert DueDays(rules_when(f'{{ fact = "days_without_payment", at_least = 170, {least} }}'))(state) == TODAY + (
+        dt.timedelta(10)
+    )
+    at_most = DueDays(rules_when(f'{{ fact = "days_since_last_payment", at_most = 170, {least} }}'))
+    assert at_most(state) == dt.date.min
+    assert at_most(account()) is None
+
+
+def test_what_an_insurer_decided_may_be_told_by_a_signal():
+    """Without signals the ledger's day counts; with some it can only be later, or it is not known here."""
+    due = DueDays(rules_when('{ fact = "days_since_adjudication", at_least = 30 }'))
+    insured = account([charge("150.00", 160), payment("1.00", 3, "insurance")])
+    assert due(insured, has_signals=False) == due(insured) == TODAY + dt.timedelta(days=27)
+    assert due(account(), has_signals=False) is None
+    assert due(account()) == dt.date.min
+    at_most = DueDays(rules_when('{ fact = "days_since_adjudication", at_most = 1 }'))
+    assert at_most(insured) == dt.date.min
+
+
 def test_no_rules_no_day():
     """A rules file has at least one rule; without any nothing is due."""
     assert DueDays(Rules("none", (), ()))(account()) is None
-
-
-days = st.one_of(st.none(), st.dates(dt.date(2025, 1, 1), dt.date(2026, 12, 31)))
-cents = st.integers(-5_000, 20_000).map(lambda number: Decimal(number).scaleb(-2))
-codes = st.sampled_from([None, "", "A", "B"])
-
-
-@st.composite
-def states(draw: st.DrawFn) -> AccountState:
-    insured = draw(days)
-    return new_account("NORTHGATE", "A1", as_of="1", message_id=1)._replace(
-        status=draw(st.sampled_from(["open", "open", "open", "closed"])),
-        charges=draw(cents),
-        payments=draw(cents),
-        adjustments=draw(cents),
-        discharged_on=draw(days),
-        last_service_on=draw(days),
-        last_payment_on=draw(days),
-        insurance_paid_on=insured,
-        financial_class=draw(codes),
-        patient_class=draw(codes),
-        account_status=draw(codes),
-        plan_code=draw(st.sampled_from([None, "P"])),
-    )
-
-
-@st.composite
-def predicates(draw: st.DrawFn) -> Predicate:
-    fact = draw(st.sampled_from([spec for spec in FACTS.values() if spec.type is not FactType.LIST]))
-    bound = draw(st.sampled_from([Op.AT_LEAST, Op.AT_MOST]))
-    if fact.type is FactType.MONEY:
-        return Predicate(fact, bound, draw(cents))
-    if fact.type is FactType.FLAG:
-        return Predicate(fact, Op.IS, draw(st.booleans()))
-    if fact.type is FactType.TEXT:
-        texts = st.sampled_from(fact.values or ("A", "B"))
-        return Predicate(fact, Op.IN, tuple(draw(st.lists(texts, min_size=1, max_size=2, unique=True))))
-    return Predicate(fact, bound, draw(st.integers(0, 120)))
-
-
-@st.composite
-def rule_sets(draw: st.DrawFn) -> Rules:
-    lists = st.lists(predicates(), max_size=2).map(tuple)
-    rules = [
-        Rule(f"rule {at}", "sample", "primary", Mode.AUTOMATIC, draw(lists)) for at in range(draw(st.integers(1, 3)))
-    ]
-    return Rules("drawn", draw(lists), tuple(rules))
-
-
-@st.composite
-def signal_sets(draw: st.DrawFn) -> dict[str, Signal]:
-    found: dict[str, Signal] = {}
-    for name in draw(st.lists(st.sampled_from(["plan_status", "first_statement", "insurance_pending", "dispute"]))):
-        value = draw(st.sampled_from(SIGNALS[name].values or ("2026-01-05", "2025-06-30")))
-        found[name] = Signal(name, value, "test", TODAY)
-    return found
-
-
-@settings(max_examples=400)
-@given(
-    state=states(),
-    rules=st.one_of(st.just(RULES), rule_sets()),
-    signals=signal_sets(),
-    insured=st.booleans(),
-    born=st.one_of(st.none(), st.dates(dt.date(1930, 1, 1), dt.date(2015, 12, 31))),
-    day=st.dates(dt.date(2025, 1, 1), dt.date(2027, 12, 31)),
-)
-def test_no_day_on_which_an_account_is_eligible_comes_before_it_is_due(state, rules, signals, insured, born, day):
-    """For any state, rules, people, signals and day: eligible on a day means due on or before it.
-
-    And the next day to look, from any day, is never later than the first day on which the account is eligible.
-    """
-    coverages = (COVERAGE,) if insured else ()
-    facts = build_facts(state, PATIENT, (GUARANTOR._replace(birth_on=born),), coverages, signals)
-    due_on = DueDays(rules)(state, has_signals=bool(signals))
-    if decide(facts, rules, day).eligible:
-        assert due_on is not None
-        assert due_on <= day
-        earlier = day - dt.timedelta(days=40)
-        next_on = next_due(facts, rules, earlier)
-        assert next_on is not None
-        assert earlier < next_on <= day
-        assert decide(facts, rules, next_on).eligible
-
-
-@settings(max_examples=200)
-@given(state=states(), signals=signal_sets(), born=st.dates(dt.date(2007, 1, 1), dt.date(2009, 12, 31)))
-def test_the_next_day_to_decide_is_exact(state, signals, born):
-    """On that day the account is eligible, and on no day between."""
-    facts = build_facts(state, PATIENT, (GUARANTOR._replace(birth_on=born),), (COVERAGE,), signals)
-    next_on = next_due(facts, RULES, TODAY)
-    last = TODAY + dt.timedelta(days=120) if next_on is None else next_on - dt.timedelta(days=1)
-    span = min((last - TODAY).days, 120)
-    assert not any(decide(facts, RULES, TODAY + dt.timedelta(days=1 + ahead)).eligible for ahead in range(span))
-    if next_on is not None:
-        assert decide(facts, RULES, next_on).eligible

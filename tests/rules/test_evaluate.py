@@ -137,7 +137,7 @@ def test_a_refusal_keeps_every_predicate_of_every_rule():
         ("common", "guarantor_age", "at least 18", "unknown", False),
         ("aged", "days_without_payment", "at least 90", "5", False),
         ("adjudicated", "insurance_status", "finished", "unknown", False),
-        ("adjudicated", "days_since_insurance_payment", "at least 30", "unknown", False),
+        ("adjudicated", "days_since_adjudication", "at least 30", "unknown", False),
         ("broken_plan", "plan_status", "failed", "unknown", False),
     ]
     assert decision.deciding == tuple(reason for reason in decision.reasons if not reason.held)

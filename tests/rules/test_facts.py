@@ -60,11 +60,19 @@ def test_a_bare_account_has_unknown_facts():
     """Nothing is guessed: what no message and no signal told is unknown."""
     found = facts(account([payment("-10.00", 3, kind="AJ")]), patient=None, guarantors=(), coverages=(COVERAGE,))
     unknown = {name for name in FACTS if text(found, name) == "unknown"}
-    assert unknown == {
+    told_by_signals = {spec.name for spec in FACTS.values() if spec.signal}
+    assert "days_since_first_statement" in told_by_signals
+    assert unknown == told_by_signals | {
+        "guarantor_balance",
         "days_without_payment",
+        "days_since_last_payment",
+        "days_since_service",
+        "days_since_adjudication",
+        "address_quality",
+        "guarantor_state",
+        "language",
         "days_since_discharge",
         "days_since_insurance_payment",
-        "days_since_first_statement",
         "insurance_status",
         "plan_status",
         "has_address",

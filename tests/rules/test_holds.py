@@ -31,6 +31,8 @@ from hl7bridge.rules.signals import (
 HOLDING = [(name, value) for name, spec in SIGNALS.items() for value in spec.values if value in spec.holding]
 HARMLESS = [(name, value) for name, spec in SIGNALS.items() for value in spec.values if value not in spec.holding]
 
+VALUES = [("first_statement", "2026-02-28"), ("statement_count", "3"), ("score", "0")]
+
 
 def hold_names(found) -> set[str]:
     return {hold.name for hold in found.holds}
@@ -97,6 +99,17 @@ def test_any_guarantor_who_has_died_holds():
     assert hold_names(found) == {"deceased"}
 
 
+def test_a_patient_whom_the_sender_has_deleted_holds():
+    """ADT^A29: nothing is erased here, and nothing is collected."""
+    assert hold_names(facts(patient=PATIENT._replace(deleted=True))) == {"patient_deleted"}
+
+
+def test_the_values_of_a_signal_are_told_as_people_read_them():
+    """Words, a day, or a number."""
+    told = [SIGNALS[name].values_text for name in ("plan_status", "first_statement", "score")]
+    assert told == ["active, completed, failed, none", "YYYY-MM-DD", "a whole number"]
+
+
 def test_a_billing_hold_of_the_hospital_holds():
     """GT1-22."""
     assert hold_names(facts(guarantors=(GUARANTOR._replace(billing_hold=True),))) == {"billing_hold"}
@@ -130,11 +143,12 @@ def test_an_active_payment_plan_holds_by_code_or_by_signal():
     assert facts(planned, signals=[signal("plan_status", "failed")]).holds == ()
 
 
-@pytest.mark.parametrize("ended", ["recalled", "paid_in_full", "settled", "returned", "rejected"])
+@pytest.mark.parametrize("ended", ["recalled", "paid_in_full", "settled", "rejected"])
 def test_an_account_that_an_agency_had_is_not_placed_again_by_itself(ended):
-    """Only a placement that was cancelled before it was acknowledged may be tried again."""
+    """One that was cancelled before it was acknowledged may be tried again; one that was returned, by a second rule."""
     assert hold_names(facts(last_ended=ended)) == {"placed_before"}
     assert facts(last_ended="cancelled").holds == ()
+    assert facts(last_ended="returned").holds == ()
 
 
 def test_a_minor_guarantor_holds_until_the_birthday():
@@ -171,6 +185,8 @@ def test_no_hold_tells_a_name_or_an_address():
         ("dispute", "perhaps", ("value", "not a value of dispute", "one of no, resolved, yes, open")),
         ("first_statement", "2026-02-30", ("value", "first_statement takes a day", "YYYY-MM-DD")),
         ("first_statement", "20260228", ("value", "first_statement takes a day", "YYYY-MM-DD")),
+        ("statement_count", "-1", ("value", "statement_count takes a whole number", "at most 9 digits")),
+        ("statement_count", "1234567890", ("value", "statement_count takes a whole number", "at most 9 digits")),
     ],
 )
 def test_a_wrong_signal_is_refused_with_what_would_be_right(name, value, problem):
@@ -180,10 +196,10 @@ def test_a_wrong_signal_is_refused_with_what_would_be_right(name, value, problem
 
 def test_an_unlikely_name_is_answered_with_the_whole_list():
     """Nothing is near: all names are told."""
-    assert signal_problem("zzzz", "yes").hint.startswith("one of attorney, bankruptcy")
+    assert signal_problem("zzzz", "yes").hint.startswith("one of adjudicated, attorney")
 
 
-@pytest.mark.parametrize(("name", "value"), [*HOLDING, *HARMLESS, ("first_statement", "2026-02-28")])
+@pytest.mark.parametrize(("name", "value"), [*HOLDING, *HARMLESS, *VALUES])
 def test_every_value_of_the_table_is_taken(name, value):
     """The table is the vocabulary."""
     assert signal_problem(name, value) is None

@@ -6,19 +6,28 @@ import datetime as dt
 from contextlib import closing
 
 import pytest
+from exchange_samples import acceptance, put_file
 from feed_samples import adt, dft, ft1, gt1
 from listening import codes, wait_until
-from reactor_thread import in_reactor, start_reactor
 from running_daemon import RunningDaemon, edit, make_folder
 from structlog.testing import capture_logs
-from twisted.internet.task import Clock, LoopingCall
 
-from hl7bridge import service
 from hl7bridge.assemble import assemble
 from hl7bridge.batch import Received
 from hl7bridge.config import load_settings
+from hl7bridge.exchange.outgoing import CHANGES
 from hl7bridge.pipeline import Pipeline
-from hl7bridge.placing import decide_and_send, has_work, send_queued
+from hl7bridge.placing import (
+    Job,
+    Resting,
+    check_times,
+    decide_due,
+    has_work,
+    look_for_answers,
+    send_queued,
+    take_answers,
+)
+from hl7bridge.storage.agency_files import Work
 from hl7bridge.storage.database import open_store, read_key
 
 NOON = dt.datetime(2026, 11, 21, 12, 0, tzinfo=dt.UTC)
@@ -61,6 +70,12 @@ def files(assembled):
     return sorted(each.name for each in assembled.settings.agencies[0].outgoing.iterdir())
 
 
+def decide_and_send(store, assembled, now):
+    """Do what the daemon does when the hour has come, and return the problems."""
+    decided = decide_due(store, assembled, now)
+    return [*decided.problems, *send_queued(store, assembled, now).problems]
+
+
 def test_decisions_run_once_a_day_and_not_before_their_hour(assembled, site):
     """At 04:59 nothing, at 05:00 the day's run, at noon nothing more, tomorrow again."""
     early = NOON.replace(hour=4, minute=59)
@@ -90,34 +105,72 @@ def test_the_hour_is_that_of_the_reports_zone(config, site):
 
 
 def test_there_is_work_while_something_is_queued_or_half_sent(assembled, site):
-    """And none after it was written."""
+    """And none after it was written; what is stuck is left alone for a while."""
     assert not has_work(site)
     agency = assembled.settings.agencies[0].outgoing
     agency.rmdir()
     agency.write_text("not a folder")
-    assert len(decide_and_send(site, assembled, NOON)) == 1
+    decide_due(site, assembled, NOON)
+    job = send_queued(site, assembled, NOON)
+    assert len(job.problems) == 1
     assert has_work(site)
+    assert not has_work(site, job.stuck)
     agency.unlink()
     agency.mkdir()
-    assert send_queued(site, assembled, NOON) == []
+    assert send_queued(site, assembled, NOON).problems == ()
     assert not has_work(site)
     assert len(files(assembled)) == 2
 
 
 def test_an_account_that_is_paid_between_decision_and_sending_is_withdrawn(assembled, site):
     """Holds and balance are asked again when the file is written; the log says so."""
-    agency = assembled.settings.agencies[0].outgoing
-    agency.rmdir()
-    agency.write_text("not a folder")
-    decide_and_send(site, assembled, NOON)
-    agency.unlink()
-    agency.mkdir()
+    decide_due(site, assembled, NOON)
+    bare = assembled.setup._replace(reaction=None)  # what told of the payment did not look at its placement
     paid = dft("P1", ft1("500.00", "PY", "TPAY1", f7="PATPAY"))
-    Pipeline(site, assembled.setup).receive([Received("ehr", paid)], NOON)
+    Pipeline(site, bare).receive([Received("ehr", paid)], NOON)
+    assert has_work(site)
+    assert not has_work(site, frozenset({CHANGES, Work("sample", is_urgent=False)}))
     with capture_logs() as logs:
-        assert send_queued(site, assembled, NOON) == []
+        assert send_queued(site, assembled, NOON).problems == ()
     assert [log["event"] for log in logs] == ["placement_withdrawn"]
     assert files(assembled) == []
+
+
+def test_an_agencys_answers_are_taken_and_what_follows_is_sent(assembled, site):
+    """Acknowledged, disputed: the stop is in the outgoing folder in the same job, and the log tells of each file."""
+    decide_and_send(site, assembled, NOON)
+    incoming = assembled.settings.agencies[0].incoming
+    put_file(incoming.parent, "acknowledgements", 1, [acceptance(1, "TACC1")])
+    put_file(incoming.parent, "statuses", 1, [{"placement_id": "1", "client_account": "TACC1", "status": "dispute"}])
+    put_file(incoming.parent, "statuses", 2, [], told={"records": 7})
+    put_file(incoming.parent, "statuses", 3, [{"placement_id": "9", "client_account": "X", "status": "skip"}])
+    assert len(look_for_answers(assembled, NOON)["sample"].ready) == 4
+    with capture_logs() as logs:
+        assert take_answers(site, assembled, NOON) == Job(has_taken=True)
+        put_file(incoming.parent, "acknowledgements", 1, [acceptance(1, "TACC1")])
+        take_answers(site, assembled, NOON)
+    told = [(log["event"], log.get("file"), log.get("exceptions")) for log in logs]
+    assert told == [
+        ("agency_file_taken", "in-1", 0),
+        ("agency_file_taken", "in-2", 0),
+        ("agency_file_held", "in-3", None),
+        ("agency_file_held", "in-4", None),
+        ("notices_sent", "stops-sample-000001-20261121.csv", None),
+        ("agency_file_duplicate", "in-5", None),
+    ]
+    assert logs[4]["notices"] == 1
+    assert check_times(site, assembled, NOON) == Job()
+
+
+def test_what_is_stuck_rests_for_a_minute():
+    """One agency's trouble is not met twice a second, and is met again."""
+    resting = Resting()
+    work = Work("sample", is_urgent=True)
+    resting.add([work], 100.0)
+    resting.add(["other"], 130.0)
+    assert resting.at(159.9) == {work, "other"}
+    assert resting.at(160.0) == {"other"}
+    assert resting.at(190.0) == frozenset()
 
 
 def test_the_running_daemon_decides_at_its_start_when_the_hour_has_passed_and_once(config, assembled, site):
@@ -154,45 +207,16 @@ def queue(site, assembled):
     assert any(outcome.placement_id for outcome in run_decisions(site, run))
 
 
-def test_a_placing_job_that_fails_altogether_is_said_and_tried_again_later(assembled, monkeypatch):
-    """The daemon goes on, and looks again after a minute."""
-    start_reactor()
-
-    def fail(_store, _assembled, _now):
-        raise OSError("no more files")
-
-    def open_again():
-        settings = assembled.settings
-        return open_store(settings.store.path, read_key(settings.store.key_file))
-
-    daemon = service.Daemon(assembled, open_again, lambda: assembled)
-    with capture_logs() as logs:
-        in_reactor(daemon._place, fail)
-        wait_until(lambda: logs)
-    assert logs == [{"event": "placements_not_sent", "problem": "no more files", "log_level": "error"}]
-    assert not daemon._is_placing
-    assert [daemon._look() for _ in range(3)] == [None] * 3
-    assert daemon._skip_looks == 117
-    daemon._is_placing, daemon._skip_looks = True, 0
-    assert daemon._look() is None
-    daemon._watch_clock()
-    daemon._store.close()
-
-
-def test_a_timer_whose_call_fails_rings_again():
-    """The store may be busy for once; a daemon that never looked again would place nothing until its next start."""
-    calls = []
-
-    def call():
-        calls.append(1)
-        raise OSError("busy")
-
-    clock = Clock()
-    loop = LoopingCall(service._forgiving, call)
-    loop.clock = clock
-    with capture_logs() as logs:
-        loop.start(1.0)
-        clock.pump([1.0, 1.0])
-    loop.stop()
-    assert len(calls) == 3
-    assert {log["problem"] for log in logs} == {"busy"}
+def test_the_running_daemon_takes_what_an_agency_puts_into_its_folder(config, assembled, site):
+    """In seconds: the placement is active, then suspended, and the stop is on its way."""
+    decide_and_send(site, assembled, dt.datetime.now(dt.UTC))
+    incoming = assembled.settings.agencies[0].incoming
+    with RunningDaemon(config) as daemon:
+        put_file(incoming.parent, "acknowledgements", 1, [acceptance(1, "TACC1")])
+        assert daemon.wait_for("agency_file_taken")["records"] == 1
+        put_file(incoming.parent, "statuses", 1, [{"placement_id": "1", "client_account": "TACC1", "status": "cease"}])
+        assert daemon.wait_for("notices_sent")["kind"] == "stops"
+        put_file(incoming.parent, "statuses", 5, [{"placement_id": "1", "client_account": "TACC1", "status": "skip"}])
+        assert daemon.wait_for("agency_file_held")["file"] == "in-3"
+        daemon.stop()
+    assert site.rows("SELECT status FROM placements") == [("suspended",)]

@@ -86,14 +86,15 @@ def test_a_copy_is_of_one_moment_while_others_write(store, tmp_path):
         assert len(values) == 1
 
 
-def test_a_copy_that_does_not_read_back_is_not_kept(store, tmp_path, monkeypatch):
-    """A disk that lies is found before somebody relies on the copy."""
+@pytest.mark.parametrize("part", [0.999, 0.5])
+def test_a_copy_that_does_not_read_back_is_not_kept(store, tmp_path, monkeypatch, part):
+    """A disk that lies is found before somebody relies on the copy, whether the copy can be opened or not."""
     real = module._copy
 
     def damaged(store, key, partial):
         real(store, key, partial)
         content = bytearray(partial.read_bytes())
-        content[-2000] ^= 0xFF
+        content[int(len(content) * part)] ^= 0xFF
         partial.write_bytes(content)
 
     monkeypatch.setattr(module, "_copy", damaged)

@@ -28,6 +28,7 @@ from hl7bridge.errors import NotFoundError, RefusedError
 from hl7bridge.placement.state import OPEN, TRANSITIONS, By, Status
 from hl7bridge.storage.accounts import read_account
 from hl7bridge.storage.audit import verify_audit
+from hl7bridge.storage.cases import read_case, read_facts
 from hl7bridge.storage.database import IntegrityError
 from hl7bridge.storage.placements import (
     add_decision,
@@ -35,9 +36,7 @@ from hl7bridge.storage.placements import (
     list_placements,
     move_placement,
     placements_of,
-    read_case,
     read_events,
-    read_facts,
     read_placement,
     read_snapshot,
 )
@@ -108,7 +107,7 @@ def test_the_database_refuses_a_second_open_placement(store):
     place_again()
     assert [(each.sequence, each.status.value) for each in placements_of(store, account_id)] == [
         (1, "cancelled"),
-        (2, "queued"),
+        (1, "queued"),
     ]
 
 
@@ -140,7 +139,7 @@ def test_facts_come_from_every_table(store):
     assert case.patient == PATIENT
     assert case.guarantors == (GUARANTOR,)
     decide_all(store)
-    store.execute("UPDATE placements SET status = 'returned'")
+    store.execute("UPDATE placements SET status = 'recalled'")
     assert [hold.name for hold in read_facts(store, account_id).holds] == ["placed_before"]
     with pytest.raises(NotFoundError):
         read_facts(store, 999)
@@ -182,13 +181,31 @@ def test_a_change_that_is_not_allowed_leaves_nothing_behind(store):
 
 @pytest.mark.parametrize("change", [each for each in TRANSITIONS if each.tells_agency])
 def test_a_change_that_the_agency_must_be_told_of_is_not_pretended(store, change):
-    """There is no way to tell it yet, so the status is not changed."""
+    """Only with the promise that a notice is queued in the same transaction, or when the agency itself says so."""
     put_account(store)
     decide_all(store)
     store.execute("UPDATE placements SET status = ?", (change.source,))
-    with pytest.raises(RefusedError, match="the agency has it and would have to be told"):
-        move(store, 1, change.target, next(iter(change.by)))
+    by = By.BRIDGE if By.BRIDGE in change.by else By.PERSON
+    with pytest.raises(RefusedError, match="the agency has it and must be told"):
+        move(store, 1, change.target, by)
     assert read_placement(store, 1).status is change.source
+    if By.AGENCY in change.by:
+        assert move(store, 1, change.target, By.AGENCY) is change.source
+    else:
+        with store.transaction():
+            move_placement(store, 1, change.target, by=by, actor="a", at=NOW_TEXT, reason="told", notice=True)
+        assert read_placement(store, 1).status is change.target
+
+
+def test_a_placement_knows_since_when_it_is_where_it_is_and_how_it_ended(store):
+    """A status that is not the last has no end."""
+    put_account(store)
+    decide_all(store)
+    move(store, 1, Status.SENT, By.BRIDGE)
+    row = "SELECT status_since, ended_at, end_reason FROM placements"
+    assert store.row(row) == (NOW_TEXT, None, "")
+    move(store, 1, Status.REJECTED, By.AGENCY)
+    assert store.row(row) == (NOW_TEXT, NOW_TEXT, "test")
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

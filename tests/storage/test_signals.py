@@ -13,7 +13,6 @@ from hl7bridge.mapping.records import Signal as SignalRecord
 from hl7bridge.rules.signals import Signal
 from hl7bridge.storage.exceptions import list_exceptions
 from hl7bridge.storage.signals import add_signal, apply_signals, message_of, read_signal_rows, read_signals
-from hl7bridge.storage.stopping import unstopped
 
 
 class Told(NamedTuple):
@@ -212,32 +211,39 @@ def test_a_hold_that_a_message_tells_cancels_what_is_queued_when_it_would_be_sen
     decide_all(store)
     tell(store, account_id, ("bankruptcy", "filed"), at="10")
     (withdrawn,) = send(store, tmp_path).withdrawn
-    assert "bankruptcy is filed" in withdrawn.reasons[0].text
+    assert "bankruptcy is filed" in withdrawn.why
     assert exceptions(store) == []
 
 
-def test_a_hold_that_a_message_tells_too_late_asks_a_person_to_tell_the_agency(store, tmp_path):
-    """Once; and no other value does."""
+def test_a_hold_that_a_message_tells_of_a_placed_account_is_noted_for_its_agency(store, tmp_path):
+    """Whoever ends the transaction tells the agency; no person has to."""
     account_id = put_account(store)
     decide_all(store)
     send(store, tmp_path)
-    tell(store, account_id, ("dispute", "resolved"), at="09")
-    assert exceptions(store) == []
+    store.execute("DELETE FROM stale_placements")
     tell(store, account_id, ("bankruptcy", "filed"), at="10")
-    tell(store, account_id, ("charity", "approved"), at="11", message_id=8)
-    why = "placement 1 is with agency sample (sent): bankruptcy is filed; tell the agency to stop"
-    assert exceptions(store) == [("agency_not_told", why, 7)]
+    assert store.rows("SELECT account_id FROM stale_placements") == [(account_id,)]
+    assert exceptions(store) == []
 
 
-def test_the_placements_of_accounts_that_were_merged_are_named_too(store, tmp_path):
-    """The agency has both, for one debt."""
-    target, source = put_account(store), put_account(store, number="TACC9")
-    decide_all(store)
-    send(store, tmp_path)
+def test_a_last_day_is_kept_with_its_signal(store, account_id):
+    """And another last day is another word, of the same value."""
+    until = dt.date(2026, 4, 30)
+    told = signal("dispute", "open")._replace(until=until)
     with store.transaction():
-        store.execute("UPDATE accounts SET status = 'merged', merged_into = ? WHERE id = ?", (target, source))
-    why = unstopped(store, target, Signal("charity", "approved", "user:a", dt.date(2026, 3, 2)))
-    assert why == (
-        "placement 1 is with agency sample (sent), placement 2 is with agency sample (sent): charity is approved;"
-        " tell the agency to stop"
-    )
+        assert add_signal(store, account_id, told, NOW_TEXT)
+        assert not add_signal(store, account_id, told, NOW_TEXT)
+    assert read_signals(store, account_id)["dispute"].until == until
+    assert is_due(store, account_id)
+    with store.transaction():
+        assert add_signal(store, account_id, told._replace(until=None), NOW_TEXT)
+    assert read_signals(store, account_id)["dispute"].until is None
+    assert is_due(store, account_id)
+
+
+def test_what_a_message_tells_again_has_no_last_day(store, account_id):
+    """The hold is in force again without an end."""
+    with store.transaction():
+        add_signal(store, account_id, signal("dispute", "open")._replace(until=dt.date(2026, 3, 1)), NOW_TEXT)
+    tell(store, account_id, ("dispute", "open"), at="23")
+    assert read_signals(store, account_id)["dispute"].until is None

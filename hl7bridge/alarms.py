@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import structlog
 
 from hl7bridge.exchange.arrivals import Arrivals
 from hl7bridge.reacting import ReactionSettings
 from hl7bridge.storage.database import Store
+from hl7bridge.storage.late import count_waiting_deliveries, find_oldest_late, unsettled_destinations
 from hl7bridge.storage.parked import count_waiting
 from hl7bridge.storage.stopping import find_late_stops
 from hl7bridge.times import utc_text
@@ -49,6 +50,48 @@ class StopAlarm:
             elif agency in self._told and not late.stops:
                 _log.info("stop_not_acknowledged_cleared", agency=agency)
                 self._told.discard(agency)
+
+
+class DeliveryAlarm:
+    """Tells once for each destination that what goes there has waited too long, and once that nothing has any more.
+
+    Not every failure: what matters is how old the oldest payment is that is not in the EHR.
+    """
+
+    def __init__(self) -> None:
+        self._told: set[str] = set()
+
+    def look(self, store: Store, alarm_after: Mapping[str, dt.timedelta], now: dt.datetime) -> None:
+        """Compare the store with what was told last, every few seconds; ``alarm_after`` is by destination."""
+        for destination, after in alarm_after.items():
+            oldest_at = find_oldest_late(store, destination, now, after)
+            if oldest_at is not None and destination not in self._told:
+                waiting = count_waiting_deliveries(store, destination)
+                _log.error("deliveries_late", destination=destination, count=waiting, since=oldest_at)
+                self._told.add(destination)
+            elif destination in self._told and oldest_at is None:
+                _log.info("deliveries_late_cleared", destination=destination)
+                self._told.discard(destination)
+
+
+class OrphanAlarm:
+    """Tells once for each destination that is in no settings that deliveries wait for it, and once that none does.
+
+    A renamed destination leaves its queue behind under the old name, and nobody sends that.
+    """
+
+    def __init__(self) -> None:
+        self._told: set[str] = set()
+
+    def look(self, store: Store, configured: Collection[str]) -> None:
+        """Compare the store with what was told last; to be called every few seconds."""
+        found = {name for name in unsettled_destinations(store) if name not in configured}
+        for destination in sorted(found - self._told):
+            waiting = count_waiting_deliveries(store, destination)
+            _log.error("deliveries_orphaned", destination=destination, count=waiting)
+        for destination in sorted(self._told - found):
+            _log.info("deliveries_orphaned_cleared", destination=destination)
+        self._told = found
 
 
 class StrayAlarm:

@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from hl7bridge.config import ListenerSettings, Settings
+from hl7bridge.config import DestinationSettings, ListenerSettings, Settings
 from hl7bridge.config_files import ConfigTexts
+from hl7bridge.delivery.policy import DeliveryRules, UnknownPolicy
+from hl7bridge.delivery.retry import RetryPolicy
+from hl7bridge.delivery.verdict import Outcome as DeliveryOutcome
 from hl7bridge.errors import ConfigError, Problem
 from hl7bridge.mapping.check import check_mapping
 from hl7bridge.mapping.compile import compile_mapping, sort_problems
@@ -23,7 +26,7 @@ from hl7bridge.privacy.sending import find_field_problems
 from hl7bridge.reacting import AgencyTerms, ReactionSettings
 from hl7bridge.rules.due import DueDays
 from hl7bridge.rules.spec import Rules, compile_rules
-from hl7bridge.tomlfile import TomlFile, parse_toml
+from hl7bridge.tomlfile import TomlFile, key_text, parse_toml
 
 
 class Assembled(NamedTuple):
@@ -60,7 +63,9 @@ def assemble(settings: Settings, texts: ConfigTexts | None = None) -> Assembled:
         problems += rule_agency_problems(settings, rules, rules_file)
     except ConfigError as error:
         problems += error.problems
-    problems += agency_field_problems(settings, read_toml(settings.file, texts))
+    own = read_toml(settings.file, texts)
+    problems += agency_field_problems(settings, own)
+    problems += outbound_problems(settings, mappings, own)
     if problems or rules is None:
         raise ConfigError(problems)
     setup = Setup(
@@ -71,9 +76,56 @@ def assemble(settings: Settings, texts: ConfigTexts | None = None) -> Assembled:
         zone_of=zones_of(settings),
         due_on=DueDays(rules),
         reaction=reaction_settings(settings, rules),
+        deliveries={each.name: delivery_rules(each) for each in settings.destinations},
     )
-    forms = {each.name: DestinationForm.of(each) for each in settings.destinations}
-    return Assembled(settings, setup, rules, forms, texts)
+    return Assembled(settings, setup, rules, forms_of(settings, mappings), texts)
+
+
+def forms_of(settings: Settings, mappings: dict[str, Mapping] | None = None) -> dict[str, DestinationForm]:
+    """Return how each destination wants its payments, by its name.
+
+    ``mappings`` are those that were read before; raises ConfigError with every problem of one that was not.
+    """
+    known = mappings or {}
+    named = {each.mapping for each in settings.destinations if each.mapping}
+    known = {name: known.get(name) or read_mapping(settings.mappings.folder, name) for name in named}
+    return {
+        each.name: DestinationForm.of(each, known[each.mapping].outbound if each.mapping else None)
+        for each in settings.destinations
+    }
+
+
+def outbound_problems(settings: Settings, mappings: dict[str, Mapping], file: TomlFile) -> list[Problem]:
+    """Return a problem for each destination whose mapping says nothing of payments, or names an unknown agency."""
+    problems: list[Problem] = []
+    agencies = [each.name for each in settings.agencies]
+    for index, destination in enumerate(settings.destinations):
+        mapping = mappings.get(destination.mapping or "")
+        if mapping is None:
+            continue
+        at = ("destinations", index, "mapping")
+        if mapping.outbound is None:
+            hint = "see docs/payments.md, or leave the key out"
+            problems.append(file.problem(at, f"mapping {mapping.name} has no [outbound] section", hint))
+            continue
+        for name, key in mapping.outbound.named_at.items():
+            if name not in agencies:
+                what = f'{key_text(key)} of mapping {mapping.name} is for an agency that is not configured: "{name}"'
+                problems.append(file.problem(at, what, "write the name of one of [[agencies]]"))
+    return problems
+
+
+def delivery_rules(destination: DestinationSettings) -> DeliveryRules:
+    """Return how a destination's replies, and the lack of them, are taken."""
+    retry = destination.retry
+    return DeliveryRules(
+        RetryPolicy(retry.first, retry.ceiling, retry.attempts),
+        UnknownPolicy(destination.on_unknown),
+        destination.echo_within,
+        destination.ack_mode == "enhanced",
+        destination.application_ack_within,
+        {code: DeliveryOutcome(meaning) for code, meaning in destination.verdicts.items()},
+    )
 
 
 def zones_of(settings: Settings) -> Callable[[str], dt.tzinfo]:
@@ -134,6 +186,10 @@ def check_mapping_file(folder: Path, name: str) -> list[Problem]:
         hint = f'write name = "{name}", or rename the file'
         problems.append(file.problem(("name",), "a mapping is named as its file is", hint))
     problems += mapping_problems(checked.read) if checked.read is not None else []
+    if checked.mapping is not None and checked.mapping.outbound is not None and checked.file is not None:
+        from hl7bridge.payments import forms
+
+        problems += forms.outbound_problems(checked.mapping.name, checked.mapping.outbound, checked.file)
     return sort_problems(problems, file.file)
 
 
@@ -193,6 +249,7 @@ def _mappings(settings: Settings, texts: ConfigTexts, problems: list[Problem]) -
     mappings: dict[str, Mapping] = {}
     named = {settings.mappings.default, *settings.mappings.senders.values()}
     named |= {each.mapping for each in settings.listeners if each.mapping}
+    named |= {each.mapping for each in settings.destinations if each.mapping}
     for name in sorted(named):
         try:
             mappings[name] = read_mapping(settings.mappings.folder, name, texts)

@@ -25,6 +25,7 @@ from hl7bridge.storage import accounts as table
 from hl7bridge.storage.addressing import note_visits, with_own_number, with_provisional, without_status
 from hl7bridge.storage.database import RowSink, Store
 from hl7bridge.storage.discrepancies import compare_balance
+from hl7bridge.storage.echoes import Echoed, take_echoes
 from hl7bridge.storage.entries import entries_by_transaction, has_reversal, insert_entries, pair_entries
 from hl7bridge.storage.later import Later
 from hl7bridge.storage.patients import is_merged_number, stored_patient, touch_patient
@@ -68,11 +69,12 @@ def source_mark(source: str) -> str:
 
 
 class Applied(NamedTuple):
-    """The account and the patient that a message is about, and what there is to say of it."""
+    """The account and the patient that a message is about, what there is to say of it, and counters to add to."""
 
     account_id: int | None = None
     patient_id: int | None = None
     reason: str = ""
+    counters: tuple[str, ...] = ()
 
 
 def apply_records(
@@ -105,21 +107,21 @@ def apply_records(
         told, unused = without_status(store, known, told)
         said.append(unused)
     before = known or new_account(str(told.facility), str(told.number), as_of=as_of, message_id=message_id)
-    state, fresh, repeated = _apply_account(store, records, told, before, patient_id, arrival, due_on)
+    state, echoed, repeated = _apply_account(store, records, told, before, patient_id, arrival, due_on)
     sink: RowSink = later if known is None else store
     note_visits(sink, before, state, told, arrival)
     if records.guarantors:
         apply_ranked(store, sink, Guarantor, records.guarantors, state, arrival=arrival, is_new=known is None)
     if records.coverages:
         apply_ranked(store, sink, Coverage, records.coverages, state, arrival=arrival, is_new=known is None)
-    if fresh:
-        _append(store, sink, state, fresh, _text(told.visit_number), arrival, is_new=known is None)
+    if echoed.entries:
+        _append(store, sink, state, echoed.entries, _text(told.visit_number), arrival, is_new=known is None)
     if records.balance is not None and as_of >= before.as_of:
         compare_balance(store, state, records.balance, _text(told.visit_number), message_id=message_id, now=now)
     if records.signals:
         apply_signals(store, state.id, records.signals, arrival=arrival)
-    said.append(repeated_text(repeated))
-    return Applied(state.id, patient_id, "; ".join(filter(None, said)))
+    said += repeated_text(repeated), echoed.said
+    return Applied(state.id, patient_id, "; ".join(filter(None, said)), echoed.counters)
 
 
 def _apply_account(
@@ -130,8 +132,8 @@ def _apply_account(
     patient_id: int | None,
     arrival: Arrival,
     due_on: DueDays,
-) -> tuple[AccountState, list[Entry], int]:
-    """Store the account with the totals of new entries; return it, them, and how many were told twice."""
+) -> tuple[AccountState, Echoed, int]:
+    """Store the account with the totals of new entries; return it, them without echoes, how many were told twice."""
     as_of, source, message_id, now = arrival
     state, told = with_own_number(before, told)
     entries = complete_entries(records.entries) if records.entries else []
@@ -140,17 +142,19 @@ def _apply_account(
     state = with_deletions(state, records, as_of)
     if not before.id:
         fresh = new_entries(entries, {}, repeated)
-        state = fold_entries(state, fresh)
+        echoed = take_echoes(store, 0, fresh, entries, records.entries, arrival)
+        state = fold_entries(state, echoed.entries)
         state = with_due(state, due_on(state, has_signals=False))
         state = state._replace(id=table.insert_account(store, state, now))
     else:
         ids = [entry.transaction_id for entry in entries if isinstance(entry.transaction_id, str)]
         fresh = new_entries(entries, _known_entries(store, before, told, source, ids) if ids else {}, repeated)
-        state = fold_entries(state, fresh)
+        echoed = take_echoes(store, before.id, fresh, entries, records.entries, arrival)
+        state = fold_entries(state, echoed.entries)
         state = with_due(state, due_on(state))
         if state != before:
             table.update_account(store, state, now, before)
-    return state, fresh, len(repeated)
+    return state, echoed, len(repeated)
 
 
 def _known_entries(

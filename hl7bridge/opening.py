@@ -15,6 +15,7 @@ from hl7bridge.ledger.ranked import start_all
 from hl7bridge.ledger.times import first_told
 from hl7bridge.mapping.records import Coverage, Guarantor, Patient, Records
 from hl7bridge.money import ZERO
+from hl7bridge.payments.echo import ECHOED_KINDS
 from hl7bridge.rules.due import DueDays
 from hl7bridge.storage.accounts import write_ranked
 from hl7bridge.storage.addressing import note_visits
@@ -29,7 +30,7 @@ def open_account(
     """Have what a message tells of an account and a patient that are new stored, and return the two.
 
     None, and nothing is stored, when it tells what has to be compared with rows: signals, a balance, the reversal of an
-    entry. Raises MessageError, as ``apply_records`` does, before anything is stored.
+    entry, what may be the echo of a payment. Raises MessageError, as ``apply_records`` does, before anything is stored.
     """
     account = records.account
     if account is None or records.signals or records.balance is not None:
@@ -38,7 +39,7 @@ def open_account(
     if not may_create:
         raise MessageError(UNKNOWN_KEY, ACCOUNT_NUMBER, "this account is not known; send its registration first")
     entries = complete_entries(records.entries)
-    if any((entry.amount or ZERO) < ZERO for entry in entries):
+    if any(entry.kind in ECHOED_KINDS or (entry.amount or ZERO) < ZERO for entry in entries):
         return None
     repeated = repeated_entries(records.entries)
     fresh = new_entries(entries, {}, repeated)

@@ -28,6 +28,7 @@ from hl7bridge.batch import (
     find_repeated,
 )
 from hl7bridge.checks import check_event, internal_error
+from hl7bridge.delivery.verdict import reply_of
 from hl7bridge.errors import BridgeError, MessageError, StoreError
 from hl7bridge.identities import IdentityChange, apply_identities
 from hl7bridge.intake import Applied, apply_records, event_time, source_mark
@@ -44,11 +45,13 @@ from hl7bridge.reacting import react_to_changes
 from hl7bridge.storage.addressing import known_account
 from hl7bridge.storage.database import DatabaseError, Store
 from hl7bridge.storage.messages import Disposition, Earlier
+from hl7bridge.storage.settling import settle_by_reply
 from hl7bridge.wire.mllp import encode_block
 
 __all__ = ["Pipeline", "Policy", "Setup"]
 
 _ACKNOWLEDGEMENTS: Final = frozenset({"ACK", "MCF"})
+_COMMIT_WANTED: Final = frozenset({"AL", "SU"})  # HL7 table 0155
 _NOT_ANSWERED: Final = Acks((), "")
 _UNCHANGED: Final = IdentityChange()
 _TOGETHER: Final = 64  # blocks of which the records are held at once: what most batches have
@@ -131,8 +134,7 @@ class Pipeline:
             message = parse_block(block, policy)
             header = message.header
             if message.message_type in _ACKNOWLEDGEMENTS:
-                found = Found(Disposition.IGNORED, "an acknowledgement is never answered")
-                return batch.note(block, digest, header, found, kept_text(message, None), _NOT_ANSWERED)
+                return self._take_acknowledgement(block, policy, message, digest, batch)
             admitted = admit(block, policy, message)
             if admitted is None and block.replay_of is None:
                 same_id = batch.earlier(message.control_id, *message.sender)
@@ -155,6 +157,26 @@ class Pipeline:
             return batch.note_duplicate(block, digest, header, earlier)
         acks = self._build_acks(block, policy, header, found, batch)
         return batch.note(block, digest, header, found, self._kept(block, message, found, batch), acks)
+
+    def _take_acknowledgement(
+        self, block: Received, policy: Policy, message: Message, digest: bytes, batch: Batch
+    ) -> Reply:
+        """Give an application reply to the delivery that it answers; it is answered only when it asks for a commit."""
+        header, settled = message.header, None
+        reply = reply_of(message)
+        if reply is not None and block.replay_of is None:
+            with self._store.savepoint():
+                settled = settle_by_reply(self._store, reply, self.setup.deliveries, now=batch.now)
+        found = Found(Disposition.IGNORED, "an acknowledgement is never answered")
+        if settled is not None:
+            counter = "replies_against" if settled.is_against else "application_replies"
+            batch.counts[block.listener, counter] += 1
+            now = "is now" if settled.is_changed else "was already"
+            found = found._replace(reason=f"a reply: delivery {settled.delivery_id} {now} {settled.status.value}")
+        acks = _NOT_ANSWERED
+        if header.accept_ack.strip().upper() in _COMMIT_WANTED:
+            acks = self._build_acks(block, policy, header._replace(application_ack="NE"), found, batch)
+        return batch.note(block, digest, header, found, kept_text(message, None), acks)
 
     def _build_acks(self, block: Received, policy: Policy, header: Header | None, found: Found, batch: Batch) -> Acks:
         if not block.is_answered and block.replay_of is None:
@@ -207,7 +229,7 @@ class Pipeline:
             changed, applied = self._apply_known(
                 records, event, arrival, batch, is_new=new.account, may_create=may_create
             )
-        for counter in changed.counters:
+        for counter in (*changed.counters, *applied.counters):
             batch.counts[block.listener, counter] += 1
         reason = "" if block.replay_of is None else f"replay of message {block.replay_of}"
         several = f"{len(records.others) + 1} accounts" if records.others else ""
@@ -235,7 +257,8 @@ class Pipeline:
             for other in records.others:
                 later.write()  # inside the savepoint: what the account before left is of this message
                 known = known_account(store, later, other)
-                apply_records(store, later, other, known, arrival, due_on, may_create=may_create)
+                more = apply_records(store, later, other, known, arrival, due_on, may_create=may_create)
+                applied = applied._replace(counters=applied.counters + more.counters)
         return changed, applied
 
     def _refuse_unstored(self, block: Received, now: dt.datetime, error: Exception) -> Reply:

@@ -6,21 +6,24 @@ Decisions and files are two jobs, in threads with connections of their own: a lo
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 import structlog
 
-from hl7bridge.assemble import Assembled, reaction_settings
+from hl7bridge.assemble import Assembled, forms_of, reaction_settings
 from hl7bridge.config import Settings
 from hl7bridge.exchange.arrivals import Arrivals, look_for_files
 from hl7bridge.exchange.incoming import Taken, Taking, take_files
 from hl7bridge.exchange.outgoing import CHANGES, AgencyFolder, Sending, Sent, send_placements
+from hl7bridge.exchange.remitting import Posting
+from hl7bridge.payments.message import DestinationForm
 from hl7bridge.placement_timers import check_timers
 from hl7bridge.privacy.sending import compile_fields
 from hl7bridge.reacting import Reacted, ReactionSettings, has_changes, react_to_changes
+from hl7bridge.rules.due import DueDays
 from hl7bridge.rules.spec import Rules
 from hl7bridge.storage.agency_files import FileKind, Work, find_work
 from hl7bridge.storage.database import Store
@@ -32,6 +35,7 @@ EXCHANGE: Final = "exchange"
 DECISIONS: Final = "decisions"
 REST_SECONDS: Final = 60.0  # how long what could not be sent is left alone
 _LAST_RUN: Final = "decisions_run_on"  # the day of the last scheduled run, in meta
+Forms = Mapping[str, DestinationForm]
 _log = structlog.get_logger("hl7bridge.placing")
 
 
@@ -79,6 +83,7 @@ def folders_of(settings: Settings) -> list[AgencyFolder]:
             each.client_number,
             each.incoming,
             each.objection_extends,
+            each.payment_layout or each.layout,
         )
         for each in settings.agencies
     ]
@@ -107,10 +112,24 @@ def send_queued(store: Store, assembled: Assembled, now: dt.datetime) -> Job:
     return Job(sent.problems, sent.stuck)
 
 
-def taking_of(settings: Settings, rules: Rules, now: dt.datetime, actor: str) -> Taking:
-    """Return what taking files from agencies runs on."""
+def taking_of(settings: Settings, rules: Rules, now: dt.datetime, actor: str, forms: Forms | None = None) -> Taking:
+    """Return what taking files from agencies runs on; ``forms`` are the destinations', if they were read before."""
     reaction = reaction_settings(settings, rules)
-    return Taking(partial(reaction.today, now=now), now, actor, _reacting(reaction, now))
+    posting = posting_of(settings, rules, now, forms)
+    return Taking(posting.today_of, now, actor, posting, _reacting(reaction, now))
+
+
+def posting_of(settings: Settings, rules: Rules, now: dt.datetime, forms: Forms | None = None) -> Posting:
+    """Return what payments are posted with; the rules are read because a payment changes when an account is due."""
+    by_name = forms_of(settings) if forms is None else forms
+
+    def form_of(facility: str) -> DestinationForm | None:
+        destination = settings.destination_for(facility)
+        return None if destination is None else by_name[destination.name]
+
+    today_of = partial(reaction_settings(settings, rules).today, now=now)
+    careful = frozenset(each.name for each in settings.agencies if each.unplaced == "suspense")
+    return Posting(form_of, today_of, DueDays(rules), now, careful)
 
 
 def look_for_answers(assembled: Assembled, now: dt.datetime) -> dict[str, Arrivals]:
@@ -120,9 +139,8 @@ def look_for_answers(assembled: Assembled, now: dt.datetime) -> dict[str, Arriva
 
 def take_answers(store: Store, assembled: Assembled, now: dt.datetime) -> Job:
     """Take what agencies have put into their folders, then write what follows from it."""
-    taken = take_files(
-        store, folders_of(assembled.settings), taking_of(assembled.settings, assembled.rules, now, ACTOR)
-    )
+    taking = taking_of(assembled.settings, assembled.rules, now, ACTOR, assembled.forms)
+    taken = take_files(store, folders_of(assembled.settings), taking)
     _tell_taken(taken)
     sent = send_queued(store, assembled, now)
     return Job(taken.problems + sent.problems, sent.stuck | taken.failed, bool(taken.files))

@@ -6,6 +6,7 @@ import datetime as dt
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from hl7bridge.delivery.policy import DeliveryRules
 from hl7bridge.mapping.spec import Mapping as MappingSpec
 from hl7bridge.message.model import Message
 from hl7bridge.reacting import ReactionSettings
@@ -42,6 +43,7 @@ class Setup(NamedTuple):
     zone_of: Callable[[str], dt.tzinfo]
     due_on: DueDays
     reaction: ReactionSettings | None = None
+    deliveries: Mapping[str, DeliveryRules] = {}  # by destination: how its replies are taken
 
     def mapping_name(self, listener: str, message: Message) -> str:
         """Return which mapping reads a message: the listener's own, else the sender's, else the default."""

@@ -20,6 +20,7 @@ from hl7bridge.rules.facts import AccountFacts, Further, build_facts
 from hl7bridge.storage.accounts import account_in_facility, read_account
 from hl7bridge.storage.cases import read_case, read_facts
 from hl7bridge.storage.database import Store
+from hl7bridge.storage.echoes import copy_echoes
 from hl7bridge.storage.entries import add_entry, read_entries
 from hl7bridge.storage.messages import Disposition
 from hl7bridge.storage.placements import placements_of
@@ -100,6 +101,10 @@ def rebuild(sides: Sides, samples: Sequence[Sample], first: int, store: Store | 
     with ExitStack() as stack:
         old, new = (stack.enter_context(scratch_store()) for _ in range(2))
         before, after = sides.before.setup, sides.after.setup
+        if store is not None:
+            told_of = [each.account_id for each in samples if each.account_id is not None]
+            for scratch in (old, new):
+                copy_echoes(store, scratch, told_of)
         fed = _feed(old, before, before, samples, first), _feed(new, before, after, samples, first)
         pairs = [_pair(sides, key, (old, new), store, fed) for key in _keys(old, new)]
     asked = (each.number for each in samples if each.number >= first)

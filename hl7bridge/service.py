@@ -13,14 +13,14 @@ from twisted.internet.task import LoopingCall, deferLater
 from twisted.internet.threads import deferToThread
 from twisted.python.failure import Failure
 
-from hl7bridge.alarms import ParkedAlarm, StopAlarm, StrayAlarm
-from hl7bridge.assemble import Assembled
-from hl7bridge.config import DestinationSettings
-from hl7bridge.delivery.retry import RetryPolicy
+from hl7bridge.alarms import DeliveryAlarm, OrphanAlarm, ParkedAlarm, StopAlarm, StrayAlarm
+from hl7bridge.assemble import Assembled, delivery_rules
+from hl7bridge.config import Address, DestinationSettings
 from hl7bridge.errors import BridgeError
 from hl7bridge.exchange.arrivals import Arrivals
 from hl7bridge.expiry import warn_of_expiry
 from hl7bridge.listening import Listeners
+from hl7bridge.lockboxes import LOCKBOXES, exchange_lockboxes
 from hl7bridge.net.activation import PassedSocket
 from hl7bridge.net.partner import ClientTls
 from hl7bridge.net.reactor import reactor
@@ -43,6 +43,7 @@ from hl7bridge.placing import (
 )
 from hl7bridge.storage.config_versions import RELOAD, START, record_version
 from hl7bridge.storage.database import Store
+from hl7bridge.storage.sending import recover_orphans
 from hl7bridge.versions import files_of
 
 # What senders had sent when we were told to stop is taken first: each look accepts, reads, and looks again.
@@ -79,6 +80,8 @@ class Daemon:
         self._writer = Writer(self._store, self._pipeline, _now)
         self._parked = ParkedAlarm()
         self._stops = StopAlarm()
+        self._late = DeliveryAlarm()
+        self._orphans = OrphanAlarm()
         self._listeners = Listeners(self._writer.submit, self._pipeline.read_ahead)
         self._senders = MultiService()
         self._loops: list[LoopingCall] = []
@@ -94,8 +97,11 @@ class Daemon:
         self._listeners.open(settings.listeners, self._passed)
         self._record(START)
         for destination in settings.destinations:
-            sender = Sender(reactor, _link(destination), self._writer.run, now=_now)
-            sender.setServiceParent(self._senders)
+            if destination.connect is not None:  # else it is a lockbox: files, no connection
+                link = _link(destination, destination.connect)
+                Sender(reactor, link, self._writer.run, now=_now).setServiceParent(self._senders)
+        names = {each.name for each in settings.destinations}
+        _forgiving(lambda: self._writer.run(lambda store: recover_orphans(store, names, _now())))
         self._senders.startService()
         self._repeat(self._look, _LOOK_SECONDS)
         self._repeat(self._watch_clock, _CLOCK_SECONDS)
@@ -186,6 +192,12 @@ class Daemon:
     def _watch_clock(self) -> None:
         self._work(DECISIONS, decide_due)
         self._work(EXCHANGE, check_times)
+        if any(each.lockbox is not None for each in self._started.destinations):
+            self._work(LOCKBOXES, self._exchange_lockboxes)
+
+    def _exchange_lockboxes(self, store: Store, assembled: Assembled, now: dt.datetime) -> Job:
+        exchange_lockboxes(store, self._started.destinations, assembled.settings.reports.time_zone, now)
+        return Job()
 
     def _watch_folders(self) -> Deferred[Any]:
         """Look into the agencies' folders in a thread: a folder of another machine may take its time."""
@@ -204,6 +216,9 @@ class Daemon:
     def _look_for_alarms(self, store: Store) -> None:
         self._parked.look(store)
         self._stops.look(store, self._assembled.reaction, _now())
+        limits = {each.name: each.alarm_after for each in self._started.destinations}
+        self._late.look(store, limits, _now())
+        self._orphans.look(store, limits)
 
     def _watch_certificates(self) -> None:
         warn_of_expiry(self._assembled.settings, _now())
@@ -241,16 +256,19 @@ def _forgiving(call: Callable[[], Any]) -> Deferred[Any]:
     return maybeDeferred(call).addErrback(lambda failure: _log.error("timer_failed", problem=failure.getErrorMessage()))
 
 
-def _link(settings: DestinationSettings) -> Link:
+def _link(settings: DestinationSettings, address: Address) -> Link:
     tls = settings.tls
     return Link(
         name=settings.name,
-        host=settings.connect.host,
-        port=settings.connect.port,
+        host=address.host,
+        port=address.port,
         ack_timeout=settings.ack_timeout.total_seconds(),
         connect_timeout=settings.connect_timeout.total_seconds(),
-        retry=RetryPolicy(settings.retry.first, settings.retry.ceiling, settings.retry.attempts),
         tls=ClientTls(tls.ca, tls.certificate, tls.key) if tls else None,
+        window=settings.window,
+        is_kept=settings.connection == "keep",
+        idle_close=settings.idle_close.total_seconds() if settings.idle_close else None,
+        rules=delivery_rules(settings),
     )
 
 

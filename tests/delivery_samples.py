@@ -1,37 +1,40 @@
-"""A store with three accounts whose payments wait in the outbox, and what happens to one of them."""
+"""Attempts at deliveries of a real store, begun and ended one at a time, whatever the order of the queue."""
 
 from __future__ import annotations
 
-import datetime as dt
+from payment_samples import NOW
 
-from payment_samples import NOW, make_payment, post
+from hl7bridge.delivery.delivery import Delivery, DeliveryEvent
+from hl7bridge.storage.deliveries import move_delivery
+from hl7bridge.storage.sending import Attempt, claim_deliveries, next_deliveries, record_attempts
 
-from hl7bridge.delivery.retry import RetryPolicy
-from hl7bridge.delivery.verdict import Outcome, Verdict
-from hl7bridge.storage.deliveries import Attempt, list_deliveries, next_delivery, record_verdict
-
-SECOND = dt.timedelta(seconds=1)
-POLICY = RetryPolicy(SECOND, 60 * SECOND, 3)
-ACCEPTED = Verdict(Outcome.ACCEPTED)
-HELD = Verdict(Outcome.HELD, "AE 204 unknown key identifier")
-RETRY = Verdict(Outcome.RETRY, "AR")
-BY = {"now": NOW, "actor": "user:test", "reason": "looked in the EHR"}
+_COLUMNS = "id, destination, control_id, account_id, payment_id, content, attempts, lost"
 
 
-def queue(store, accounts, names):
-    """Queue payments; A1 is the first account's first."""
-    for name in names:
-        post(store, accounts["ABC".index(name[0])], make_payment(name, "1"))
+def read_delivery(store, delivery_id):
+    """Return a delivery as a sender has it."""
+    return Delivery(*store.row(f"SELECT {_COLUMNS} FROM deliveries WHERE id = ?", (delivery_id,)))
 
 
-def next_id(store, now=NOW, destination="ehr"):
-    found = next_delivery(store, destination, now)
-    return found and found.id
+def start_attempt(store, delivery_id, now=NOW):
+    """Claim this delivery, whosever turn it is."""
+    move_delivery(store, delivery_id, DeliveryEvent.STARTED, now, "")
+    store.execute("UPDATE deliveries SET attempts = attempts + 1 WHERE id = ?", (delivery_id,))
+    return read_delivery(store, delivery_id)
 
 
-def end(store, delivery_id, verdict, now=NOW):
-    return record_verdict(store, delivery_id, Attempt(verdict, POLICY, 0.0), now)
+def end_attempt(store, delivery_id, verdict, rules, now=NOW):
+    """Give a verdict on it."""
+    return record_attempts(store, [Attempt(read_delivery(store, delivery_id), verdict, 0.0)], rules, now)[0]
 
 
-def row(store, delivery_id):
-    return next(list_deliveries(store, delivery_id=delivery_id))
+def next_one(store, destination="ehr", now=NOW, after=None):
+    """Return the delivery whose turn it is, or None."""
+    found = next_deliveries(store, destination, now, 1, after)
+    return found[0] if found else None
+
+
+def claim_one(store, destination="ehr", now=NOW, after=None):
+    """Claim the delivery whose turn it is and return it, or None."""
+    claimed = claim_deliveries(store, destination, now, 1, after)
+    return claimed[0] if claimed else None

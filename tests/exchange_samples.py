@@ -15,10 +15,13 @@ from placement_samples import NOW, TODAY, agency_in, decide_all, put_account, se
 from hl7bridge.exchange.agency import AgencyFolder
 from hl7bridge.exchange.incoming import Taken, Taking, take_files
 from hl7bridge.exchange.outgoing import Sent, send_placements
+from hl7bridge.exchange.remitting import Posting
+from hl7bridge.payments.message import DestinationForm
 from hl7bridge.reacting import Reacted, ReactionSettings, react_to_changes
 from hl7bridge.storage.database import Store
 from hl7bridge.storage.received_files import read_outcomes
 
+POSTING = Posting(lambda _: DestinationForm("ehr"), lambda _: TODAY, lambda _: None, NOW)
 REACTION = ReactionSettings(shipped_rules(), lambda _: dt.UTC, {})
 
 
@@ -33,7 +36,7 @@ def taking_of(**changes: object) -> Taking:
     def react(store: Store) -> Reacted:
         return react_to_changes(store, REACTION, NOW)
 
-    return Taking(lambda _: TODAY, NOW, "daemon", react)._replace(**changes)
+    return Taking(lambda _: TODAY, NOW, "daemon", POSTING, react)._replace(**changes)
 
 
 def take(store: Store, folder: Path, **changes: object) -> Taken:

@@ -16,11 +16,14 @@ from placement_samples import new_store, rules_of
 from hl7bridge.exchange.agency import AgencyFolder, Sending
 from hl7bridge.exchange.incoming import Taking, take_files
 from hl7bridge.exchange.outgoing import Sent, send_placements
+from hl7bridge.exchange.remitting import Posting
 from hl7bridge.money import from_cents
+from hl7bridge.payments.message import DestinationForm
 from hl7bridge.placement.reaction import stopping_holds
 from hl7bridge.placement.state import OPEN, Status
 from hl7bridge.privacy.sending import USUAL_FIELDS
 from hl7bridge.reacting import AgencyTerms, ReactionSettings, holds_in_force, react_to_changes
+from hl7bridge.rules.due import DueDays
 from hl7bridge.shipped import read_shipped
 from hl7bridge.storage.accounts import find_account
 from hl7bridge.storage.audit import verify_audit
@@ -141,12 +144,11 @@ class World:
     def take(self) -> list[str]:
         """Take what agencies have sent; return the files' statuses."""
         self.feed.now += dt.timedelta(seconds=60)
+        posting = Posting(lambda _: DestinationForm("ehr"), lambda _: self.now.date(), DueDays(self.rules), self.now)
         taking = Taking(
-            lambda _: self.now.date(),
-            self.now,
-            "daemon",
+            lambda _: self.now.date(), self.now, "daemon", posting,
             lambda store: react_to_changes(store, self.reaction, self.now),
-        )
+        )  # fmt: skip
         taken = take_files(self.store, self.folders(), taking)
         assert taken.problems == ()
         return [came.file.status for came in taken.files]

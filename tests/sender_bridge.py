@@ -11,6 +11,7 @@ from reactor_thread import in_reactor
 from sinks import SECONDS
 from twisted.internet.defer import fail
 
+from hl7bridge.delivery.policy import DeliveryRules
 from hl7bridge.delivery.retry import RetryPolicy
 from hl7bridge.errors import StoreError
 from hl7bridge.net.partner import ClientTls
@@ -63,7 +64,8 @@ class Bridge:
 
     def start(self, port, *, host="127.0.0.1", poll_seconds=0.02, **link):
         """Start a sender."""
-        values = {"ack_timeout": SECONDS, "connect_timeout": SECONDS, "retry": QUICK} | link
+        rules = DeliveryRules(link.pop("retry", QUICK), **link.pop("rules", {}))
+        values = {"ack_timeout": SECONDS, "connect_timeout": SECONDS, "rules": rules} | link
         made = Link("ehr", host, port, **values)
         sender = in_reactor(Sender, reactor, made, self.submit, poll_seconds=poll_seconds, jitter=lambda: 0.0)
         self._senders.append(sender)

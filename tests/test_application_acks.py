@@ -5,30 +5,26 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
+from delivery_samples import claim_one, end_attempt, next_one, start_attempt
 from feed_samples import Feed, adt, code, dft, ft1, refusal
 from payment_samples import NOW, add_account, make_payment, post
 
 from hl7bridge.batch import Received
+from hl7bridge.delivery.policy import DeliveryRules
 from hl7bridge.delivery.retry import RetryPolicy
 from hl7bridge.delivery.verdict import NO_REPLY, NOT_SENT, Outcome, Verdict
 from hl7bridge.message.parse import parse_message
 from hl7bridge.storage.deliveries import (
     Acknowledgement,
-    Attempt,
     add_acknowledgements,
     cancel_delivery,
-    claim_next,
     list_deliveries,
-    mark_sending,
-    next_delivery,
-    record_no_connection,
-    record_verdict,
-    recover_sending,
 )
 from hl7bridge.storage.payments import list_payments
+from hl7bridge.storage.sending import claim_deliveries, record_no_connection, recover_sending
 from hl7bridge.times import utc_text
 
-POLICY = RetryPolicy(dt.timedelta(seconds=1), dt.timedelta(seconds=60), 3)
+RULES = DeliveryRules(RetryPolicy(dt.timedelta(seconds=1), dt.timedelta(seconds=60), 3))
 ACCEPTED = Verdict(Outcome.ACCEPTED)
 BOTH = {"m15": "AL", "m16": "AL"}
 EARLIER = utc_text(NOW)
@@ -57,7 +53,7 @@ def acknowledge(store, *numbers):
 
 
 def end(store, delivery_id, verdict):
-    return record_verdict(store, delivery_id, Attempt(verdict, POLICY, 0.0), NOW)
+    return end_attempt(store, delivery_id, verdict, RULES)
 
 
 # ---- what is queued -------------------------------------------------------------------------------------------------
@@ -139,7 +135,7 @@ def test_a_sender_that_asks_for_nothing_and_waits_is_told_when_nothing_can_be_st
 def test_the_reply_goes_out_in_the_character_set_that_it_names(line, charset, codec):
     """The sender's, or UTF-8."""
     line.send(adt("A1", m3="MÜNCHEN", m18=charset, **BOTH).decode().encode(codec))
-    payload = claim_next(line.store, "ehr", line.now).payload
+    payload = claim_one(line.store, "ehr", line.now).payload
     assert "|MÜNCHEN|".encode(codec) in payload
     assert parse_message(payload).get("MSH-5") == "MÜNCHEN"
 
@@ -151,7 +147,7 @@ def test_a_lost_reply_to_an_acknowledgement_means_once_more_and_in_the_end_a_per
     """A second acknowledgement doubles nothing; a payment would be unknown at once."""
     acknowledge(store, 1)
     for attempt in (1, 2, 3):
-        mark_sending(store, 1, NOW)
+        start_attempt(store, 1, NOW)
         assert end(store, 1, NO_REPLY) == ("queued" if attempt < 3 else "held")
     (row,) = list_deliveries(store)
     assert row["last_error"] == "no reply in time (attempt 3, the last)"
@@ -163,7 +159,7 @@ def test_a_lost_reply_to_an_acknowledgement_means_once_more_and_in_the_end_a_per
 def test_what_was_never_sent_counts_as_no_attempt(store):
     """As with payments."""
     acknowledge(store, 1)
-    mark_sending(store, 1, NOW)
+    start_attempt(store, 1, NOW)
     assert end(store, 1, NOT_SENT) == "queued"
     assert next(list_deliveries(store))["attempts"] == 0
 
@@ -173,10 +169,10 @@ def test_after_a_crash_an_acknowledgement_is_sent_again_and_a_payment_is_not(sto
     post(store, add_account(store))
     acknowledge(store, 1)
     for delivery_id in (1, 2):
-        mark_sending(store, delivery_id, NOW)
-    assert recover_sending(store, NOW, "ehr") == 1
+        start_attempt(store, delivery_id, NOW)
+    assert recover_sending(store, "ehr", RULES, NOW) == 1
     assert [row["status"] for row in list_deliveries(store)] == ["queued", "unknown"]
-    assert next_delivery(store, "ehr", NOW).id == 2
+    assert next_one(store, "ehr", NOW).id == 2
 
 
 def test_payments_and_acknowledgements_take_turns(store):
@@ -186,11 +182,23 @@ def test_payments_and_acknowledgements_take_turns(store):
     for account in accounts:
         post(store, account, make_payment(account.number))
     order, delivery = [], None
-    while delivery := claim_next(store, "ehr", NOW, delivery):
+    while delivery := claim_one(store, "ehr", NOW, delivery):
         order.append(delivery.id)
         end(store, delivery.id, ACCEPTED)
     assert order == [4, 1, 5, 2, 3]
     assert [payment["status"] for payment in list_payments(store)] == ["posted", "posted"]
+
+
+def test_acknowledgements_go_out_one_by_one_however_many_connections_there_are(store):
+    """In the order of the messages that they answer, beside payments of as many accounts as there is room for."""
+    accounts = [add_account(store, f"50274{number}") for number in range(3)]
+    acknowledge(store, 1, 2)
+    for account in accounts:
+        post(store, account, make_payment(account.number))
+    assert [each.id for each in claim_deliveries(store, "ehr", NOW, 3)] == [3, 4, 1]
+    assert [each.id for each in claim_deliveries(store, "ehr", NOW, 3)] == [5]
+    end(store, 1, ACCEPTED)
+    assert [each.id for each in claim_deliveries(store, "ehr", NOW, 3)] == [2]
 
 
 def test_an_acknowledgement_does_not_wait_for_a_payment_nor_a_payment_for_one(store):
@@ -199,23 +207,24 @@ def test_an_acknowledgement_does_not_wait_for_a_payment_nor_a_payment_for_one(st
     post(store, account)
     acknowledge(store, 1, 2)
     record_no_connection(store, 1, "put off", NOW + dt.timedelta(hours=1))
-    assert next_delivery(store, "ehr", NOW).id == 2
+    assert next_one(store, "ehr", NOW).id == 2
     record_no_connection(store, 2, "put off", NOW + dt.timedelta(hours=1))
-    assert next_delivery(store, "ehr", NOW) is None
+    assert next_one(store, "ehr", NOW) is None
     later = NOW + dt.timedelta(hours=1)
-    mark_sending(store, 2, later)
+    start_attempt(store, 2, later)
     end(store, 2, Verdict(Outcome.HELD, "AE"))
-    assert [claim_next(store, "ehr", later).id for _ in range(2)] == [1, 3]
+    assert [claim_one(store, "ehr", later).id for _ in range(2)] == [1, 3]
     end(store, 1, NO_REPLY)
+    end(store, 3, ACCEPTED)
     post(store, account, make_payment("CHK2"))
     acknowledge(store, 4)
-    assert next_delivery(store, "ehr", later).id == 5
+    assert next_one(store, "ehr", later).id == 5
 
 
 def test_a_long_queue_of_one_kind_costs_the_other_nothing(store):
     """Each look reads the index at the right place."""
-    from hl7bridge.storage import deliveries
+    from hl7bridge.storage import sending
 
-    plan = [line[-1] for line in store.rows(f"EXPLAIN QUERY PLAN {deliveries._NEXT}", ("ehr", True))]
-    assert any("deliveries_open (destination=? AND <expr>=?" in line for line in plan), plan
+    plan = [line[-1] for line in store.rows(f"EXPLAIN QUERY PLAN {sending._NEXT}", ("ehr", 1, 1))]
+    assert any("deliveries_queued (destination=? AND <expr>=?" in line for line in plan), plan
     assert not any("TEMP B-TREE" in line for line in plan)

@@ -33,6 +33,10 @@ tls = { certificate = "c", key = "k" }
 name = "x"
 connect = "127.0.0.1:2"
 tls = { ca = "c" }
+[[destinations]]
+name = "y"
+facilities = ["Y"]
+lockbox = { folder = "l" }
 [[agencies]]
 name = "x"
 outgoing = "o"
@@ -53,6 +57,7 @@ def settings_sections():
         ("[[listeners]]", s.ListenerSettings, "listeners[1]"),
         ("[listeners.tls]", s.ListenerTls, "listeners[1].tls"),
         ("[[destinations]]", s.DestinationSettings, "destinations[1]"),
+        ("[destinations.lockbox]", s.LockboxSettings, "destinations[2].lockbox"),
         ("[destinations.codes]", s.CodesSettings, "destinations[1].codes"),
         ("[destinations.retry]", s.RetrySettings, "destinations[1].retry"),
         ("[destinations.tls]", s.DestinationTls, "destinations[1].tls"),

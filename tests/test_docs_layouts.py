@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
+from typing import get_args
 
 from docs_reader import names, own_text, read, section, table
 
-from hl7bridge.layouts import aim_records, answers, layout, tsi
+from hl7bridge.config.settings import AgencySettings
+from hl7bridge.layouts import aim_records, answers, layout, remittance_aim, remittance_lines, tsi
 from hl7bridge.layouts.aim import MOST_RECORDS, OBJECTABLE
 from hl7bridge.layouts.fixed import Position
 from hl7bridge.layouts.notices import NOTICE_COLUMNS
-from hl7bridge.layouts.registry import LAYOUTS
+from hl7bridge.layouts.registry import LAYOUTS, REMITTANCE_LAYOUTS
+from hl7bridge.payments.remittance import RecordKind, read_remitted
 from hl7bridge.placement.records import AgencyStatus, NoticeKind
 
 TEXT = read("layouts.md")
@@ -109,3 +113,37 @@ def test_every_column_that_tsi_has_a_place_for_is_told():
     fields = [field for row in rows for field in row[0].split(", ")]
     assert set(fields) < set(tsi.PLACEMENT_HEADER.split("|"))
     assert all(field in section(TEXT, "tsi").replace("\n", " ") for field in tsi.UPDATE_HEADER.split("|"))
+
+
+def test_every_position_and_type_of_payments_is_told():
+    """APAY's positions; the types of aim and tsi, the codes and the names of ygc."""
+    aim = section(TEXT, "Payments in aim")
+    rows = {row[0]: row[1] for row in table(aim)}
+    assert positions_in(rows["APAY"]) == positions_of(aim_records.APAY)
+    for heading, types in (
+        ("Payments in aim", remittance_aim.TYPES),
+        ("Payments in tsi", remittance_lines.TSI_TYPES),
+        ("Payments in ygc", remittance_lines.YGC_CODES),
+    ):
+        told = {names(row[0])[0]: names(row[1])[0] for row in table(section(TEXT, heading)) if names(row[0])}
+        assert told == types
+    assert "|".join(remittance_lines.YGC_HEADER) in section(TEXT, "Payments in ygc")
+    assert set(remittance_lines.YGC_MORE) <= set(names(section(TEXT, "Payments in ygc")))
+    assert set(remittance_lines.TSI_MORE) <= set(names(section(TEXT, "Payments in tsi")))
+
+
+def test_every_kind_of_payment_record_is_told():
+    """And whether it is posted."""
+    rows = table(section(read("agency-files.md"), "Payment files, in"))
+    told = {kind: row[1] for row in rows for kind in names(row[0]) if kind in set(RecordKind)}
+    assert told == {kind: "yes" if is_posted(kind) else "no" for kind in RecordKind}
+    assert set(get_args(AgencySettings.model_fields["payment_layout"].annotation)[0].__args__) == set(
+        REMITTANCE_LAYOUTS
+    )
+
+
+def is_posted(kind: RecordKind) -> bool:
+    values = {"agency_payment_id": "A", "account": "7", "amount": "1.00", "date": "2026-01-14", "kind": kind}
+    record, _ = read_remitted(1, values, "sample", dt.datetime(2026, 2, 1, tzinfo=dt.UTC))
+    assert record is not None
+    return record.is_posted

@@ -4,11 +4,14 @@ import re
 
 import pytest
 from docs_reader import own_text, read, section, table
+from payment_samples import add_account, post
 from report_samples import NOW_TEXT, TODAY, acknowledged, decided, noticed, put
 
 from hl7bridge.cli import reconcile as reconcile_command
 from hl7bridge.cli import report as report_command
 from hl7bridge.placement.inventory import CLOSED, COLLECTING, DISCREPANCIES, STOPPED
+from hl7bridge.storage.money_days import STATES as MONEY_STATES
+from hl7bridge.storage.money_days import report_money, report_money_items
 from hl7bridge.storage.reconciling import list_discrepancies, reconcile_inventory
 from hl7bridge.storage.reporting import Period
 from hl7bridge.storage.reporting_agencies import report_reconciliation, summarize
@@ -39,6 +42,7 @@ def rows(store):
     noticed(store, number, "suspend")
     held = [("holds", "holds", "none", "charity: told", False), ("aged", "balance", "at least 1.00", "2.00", True)]
     decided(store, put(store, "A2"), held, eligible=False)
+    post(store, add_account(store))
     with store.transaction():
         reconcile_inventory(store, "sample", [], file_id=None, at=NOW_TEXT)
     period = Period()
@@ -49,6 +53,7 @@ def rows(store):
         "report stops": next(report_stops(store, period)),
         "report reconciliation": next(report_reconciliation(store, period, NOW_TEXT)),
         "report aging": next(report_aging(store, lambda _: TODAY, by="service")),
+        "report money": next(report_money(store, period, "UTC")),
         "reconcile": next(summarize(store)),
         "reconcile list": next(list_discrepancies(store)),
     }
@@ -69,6 +74,7 @@ def test_the_columns_of_the_tables_are_columns_of_the_reports(rows):
     assert set(commands.STOP_COLUMNS) <= set(rows["report stops"])
     assert set(commands.RECONCILIATION_COLUMNS) <= set(rows["report reconciliation"])
     assert set(commands.AGING_COLUMNS) <= set(rows["report aging"])
+    assert set(commands.MONEY_COLUMNS) <= set(rows["report money"])
     assert set(reconcile_command.COLUMNS) <= set(rows["reconcile"])
     assert set(reconcile_command.LIST_COLUMNS) <= set(rows["reconcile list"])
 
@@ -82,6 +88,16 @@ def test_every_column_has_its_formula(rows):
     assert set(told("report stops")) == set(rows["report stops"]) - {"agency", "reason"}
     assert set(told("report reconciliation")) == set(rows["report reconciliation"]) - {"agency", "kind"}
     assert set(told("report aging")) == set(rows["report aging"]) - {"days"}
+    assert set(told("report money")) == set(rows["report money"]) - {"day", "facility", "agency", "kind"}
+
+
+def test_the_items_of_money_are_told(store):
+    """What makes a difference, in the order of the reference, and every state that it can be in."""
+    post(store, add_account(store))
+    item = next(report_money_items(store, Period(), "UTC"))
+    assert ", ".join(item) in own_text(read("commands.md"), "hl7bridge report money")
+    assert tuple(report_command.ITEM_COLUMNS) == tuple(item)
+    assert " + ".join(MONEY_STATES) in own_text(TEXT, "report money")
 
 
 def test_every_state_step_place_kind_and_measure_is_explained(store, rows):

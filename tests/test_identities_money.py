@@ -6,6 +6,7 @@ import datetime as dt
 from decimal import Decimal
 
 import pytest
+from delivery_samples import end_attempt, start_attempt
 from feed_samples import NOW, adt, message, pid, pv1
 from identity_samples import (
     FACILITY,
@@ -26,7 +27,7 @@ from identity_samples import (
 )
 from payment_samples import FORM, make_payment, never_due
 
-from hl7bridge.delivery.retry import RetryPolicy
+from hl7bridge.delivery.policy import DeliveryRules
 from hl7bridge.delivery.verdict import Outcome, Verdict
 from hl7bridge.message.parse import parse_message
 from hl7bridge.payments.payment import PaymentKind, batch_id
@@ -34,7 +35,6 @@ from hl7bridge.placement.state import By, Status
 from hl7bridge.rules.signals import Signal
 from hl7bridge.storage.accounts import find_account
 from hl7bridge.storage.cases import read_facts
-from hl7bridge.storage.deliveries import Attempt, mark_sending, record_verdict
 from hl7bridge.storage.exceptions import close_exception, list_exceptions
 from hl7bridge.storage.payments import post_payment
 from hl7bridge.storage.placements import move_placement, placements_of, read_events
@@ -107,8 +107,8 @@ def test_a_payment_that_waits_is_addressed_to_the_target(feed, outcome):
     names = names_of(feed.store)
     assert sent_to(feed.store) == ("TMRN2", "TACC2", "TVIS2")
     if outcome is not None:
-        mark_sending(feed.store, 1, NOW)
-        record_verdict(feed.store, 1, Attempt(Verdict(outcome, "AE 204"), RetryPolicy(), 0.0), NOW)
+        start_attempt(feed.store, 1)
+        end_attempt(feed.store, 1, Verdict(outcome, "AE 204"), DeliveryRules())
     feed.take(PATIENT_MERGE, MERGE)
     assert sent_to(feed.store)[:2] == ("TMRN1", "TACC1")
     assert names_of(feed.store) == names
@@ -119,8 +119,8 @@ def test_a_payment_that_may_have_arrived_stays_as_it_was(feed):
     """A person compares it with what the EHR has."""
     feed.take(*FIRST, *SECOND)
     pay(feed.store, "TACC2")
-    mark_sending(feed.store, 1, NOW)
-    record_verdict(feed.store, 1, Attempt(Verdict(Outcome.UNKNOWN, "no reply"), RetryPolicy(), 0.0), NOW)
+    start_attempt(feed.store, 1)
+    end_attempt(feed.store, 1, Verdict(Outcome.UNKNOWN, "no reply"), DeliveryRules())
     feed.take(MERGE)
     assert sent_to(feed.store) == ("TMRN2", "TACC2", "TVIS2")
 

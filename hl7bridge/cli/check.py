@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import click
 
@@ -13,6 +14,9 @@ from hl7bridge.cli.common import App, common_options
 from hl7bridge.config import Settings, describe, key_path, read_settings_text, read_sound_sections, read_text
 from hl7bridge.errors import BridgeError, ConfigError, Problem
 from hl7bridge.tomlfile import KeyPath, TomlFile, parse_toml
+
+if TYPE_CHECKING:
+    from hl7bridge.mapping.spec import Mapping
 
 _FOR_OTHERS: Final = 0o077  # permission bits of group and world
 
@@ -134,6 +138,8 @@ def _named_mappings(settings: Settings) -> list[tuple[KeyPath, str]]:
     named: list[tuple[KeyPath, str]] = [(("mappings", "default"), settings.mappings.default)]
     named += [(("mappings", "senders", sender), name) for sender, name in settings.mappings.senders.items()]
     named += [(("listeners", i, "mapping"), each.mapping) for i, each in enumerate(settings.listeners) if each.mapping]
+    outward = enumerate(settings.destinations)
+    named += [(("destinations", i, "mapping"), each.mapping) for i, each in outward if each.mapping]
     return named
 
 
@@ -185,29 +191,50 @@ def check_key(subject: Subject) -> Iterator[Problem]:
 
 
 def check_folders(subject: Subject) -> Iterator[Problem]:
-    """See that the store's folder and the agencies' folders can be written."""
+    """See that the store's folder, the agencies' and the lockboxes' can be written."""
     settings = subject.settings
     if "store" not in subject.unread:
         folder = settings.store.path.parent
         existing = next(each for each in (folder, *folder.parents) if each.exists())
         if not _is_writable(existing):
             yield subject.toml.problem(("store", "path"), f"{existing}: cannot be written by this user")
+    for path, exchanged in _exchanged(settings):
+        if exchanged is not None and not exchanged.is_dir():
+            yield subject.toml.problem(path, f"{exchanged}: there is no such folder", f"mkdir -p {exchanged}")
+        elif exchanged is not None and not _is_writable(exchanged):
+            yield subject.toml.problem(path, f"{exchanged}: cannot be written by this user")
+
+
+def _exchanged(settings: Settings) -> Iterator[tuple[KeyPath, Path | None]]:
+    """Yield the folders in which files are exchanged, and where the configuration names them."""
     for index, agency in enumerate(settings.agencies):
-        for key, exchanged in (("outgoing", agency.outgoing), ("incoming", agency.incoming)):
-            path = ("agencies", index, key)
-            if exchanged is not None and not exchanged.is_dir():
-                yield subject.toml.problem(path, f"{exchanged}: there is no such folder", f"mkdir -p {exchanged}")
-            elif exchanged is not None and not _is_writable(exchanged):
-                yield subject.toml.problem(path, f"{exchanged}: cannot be written by this user")
+        yield ("agencies", index, "outgoing"), agency.outgoing
+        yield ("agencies", index, "incoming"), agency.incoming
+    for index, destination in enumerate(settings.destinations):
+        box = destination.lockbox
+        if box is not None:
+            yield ("destinations", index, "lockbox", "folder"), box.folder
+            yield ("destinations", index, "lockbox", "acknowledgements"), box.acknowledgements
 
 
 def check_forms(subject: Subject) -> Iterator[Problem]:
     """Build one message of each kind for each destination and check it strictly against its version of HL7."""
+    from hl7bridge.assemble import outbound_problems, read_mapping
     from hl7bridge.payments.forms import check_form
     from hl7bridge.payments.message import DestinationForm
 
-    for index, destination in enumerate(subject.settings.destinations):
-        for breach in check_form(DestinationForm.of(destination)):
+    settings = subject.settings
+    mappings: dict[str, Mapping] = {}
+    for name in sorted({each.mapping for each in settings.destinations if each.mapping}):
+        with suppress(ConfigError):  # what is wrong with it is said elsewhere
+            mappings[name] = read_mapping(settings.mappings.folder, name)
+    if "agencies" not in subject.unread:
+        yield from outbound_problems(settings, mappings, subject.toml)
+    for index, destination in enumerate(settings.destinations):
+        mapping = mappings.get(destination.mapping or "")
+        if mapping is None and destination.mapping:
+            continue
+        for breach in check_form(DestinationForm.of(destination, mapping.outbound if mapping else None)):
             yield subject.toml.problem(("destinations", index), breach)
 
 

@@ -1,4 +1,4 @@
-"""``hl7bridge report``: counts, dollars and times of placements, stops, holds, discrepancies and open balances."""
+"""``hl7bridge report``: counts, dollars and times of placements, stops, holds, discrepancies, balances and payments."""
 
 from __future__ import annotations
 
@@ -36,6 +36,14 @@ RECONCILIATION_COLUMNS: Final = (
 AGING_COLUMNS: Final = (
     "days", "accounts", "owed_dollars", "credit_dollars", "dollars", "with_agency", "with_agency_dollars",
 )  # fmt: skip
+MONEY_COLUMNS: Final = (
+    "day", "facility", "agency", "kind", "received_dollars", "posted_dollars", "refused_dollars", "unknown_dollars",
+    "waiting_dollars", "suspense_dollars", "returned_dollars", "difference_dollars", "echoed_dollars",
+    "reversed_dollars", "closed_at",
+)  # fmt: skip
+ITEM_COLUMNS: Final = (
+    "day", "facility", "agency", "kind", "payment", "suspense", "delivery", "state", "dollars", "now",
+)  # fmt: skip
 _TOTAL: Final = "(total)"
 _DAY: Final = click.DateTime(["%Y-%m-%d"])
 
@@ -44,7 +52,7 @@ Rows = Iterable[dict[str, Any]]
 
 @click.group()
 def command() -> None:
-    """Show what was placed, how long it took, what is held, stopped, disagreed on, and owed.
+    """Show what was placed, how long it took, what is held, stopped, disagreed on, owed, and paid to agencies.
 
     What each figure is made of: docs/reports.md. No report has a patient's or an account's data.
     """
@@ -140,6 +148,24 @@ def aging(app: App, by: str, *, as_csv: bool, as_json: bool) -> None:
     with _snapshot(app) as store:
         rows = report_aging(store, days(app.settings, app.now()), by=by)
         _emit(rows, AGING_COLUMNS, as_csv=as_csv, as_json=as_json, total="days")
+
+
+@command.command()
+@click.option("--items", "is_itemised", is_flag=True, help="What makes the differences, one by one.")
+@_period_options
+@_report_options
+def money(
+    app: App, first: dt.datetime | None, last: dt.datetime | None, *, is_itemised: bool, as_csv: bool, as_json: bool
+) -> None:
+    """Show what agencies reported each day: posted, refused, unknown, waiting, in suspense, and the difference."""
+    from hl7bridge.storage.money_days import report_money, report_money_items
+
+    with _snapshot(app) as store:
+        period, zone = _period(app, first, last), app.settings.reports.time_zone
+        if is_itemised:
+            _emit(report_money_items(store, period, zone), ITEM_COLUMNS, as_csv=as_csv, as_json=as_json)
+        else:
+            _emit(report_money(store, period, zone), MONEY_COLUMNS, as_csv=as_csv, as_json=as_json)
 
 
 @contextmanager

@@ -11,10 +11,15 @@ import click
 
 from hl7bridge.cli.common import App, common_options, emit_json, emit_rows, json_option
 from hl7bridge.cli.pidfile import running_pid
+from hl7bridge.money import money_text
 
 if TYPE_CHECKING:
     from hl7bridge.storage.database import Store
 
+_OLDEST_DELIVERY: Final = (
+    "SELECT min(at) FROM (SELECT min(created_at) AS at FROM deliveries WHERE status = 'queued'"
+    " UNION ALL SELECT min(created_at) FROM deliveries WHERE status = 'sending')"
+)
 _RECEIVED: Final = "received"
 _TOTAL: Final = "(total)"
 
@@ -49,12 +54,14 @@ def command(app: App, *, as_json: bool) -> None:
 
 def _read(store: Store, now: dt.datetime) -> dict[str, Any]:
     from hl7bridge.storage.discrepancies import count_open
+    from hl7bridge.storage.echoes import count_echoes
     from hl7bridge.storage.exceptions import count_open_exceptions
     from hl7bridge.storage.messages import Disposition, read_counters
     from hl7bridge.storage.parked import count_waiting
     from hl7bridge.storage.received_files import count_held
     from hl7bridge.storage.reconciling import count_open_discrepancies
     from hl7bridge.storage.reporting_stops import count_queued_notices, read_stop_state
+    from hl7bridge.storage.suspense import count_suspense
 
     stops = read_stop_state(store)
     parked = count_waiting(store)
@@ -65,7 +72,9 @@ def _read(store: Store, now: dt.datetime) -> dict[str, Any]:
     for each in counters.values():
         total.update(each)
     counts = _counts(total, dispositions)
-    oldest = store.row("SELECT min(created_at) FROM deliveries WHERE status IN ('queued', 'sending')")
+    suspended, dollars = count_suspense(store)
+    echoed, silent = count_echoes(store)
+    oldest = store.row(_OLDEST_DELIVERY)
     return {
         **counts,
         "foots": counts[_RECEIVED] == sum(counts[each] for each in dispositions),
@@ -82,6 +91,10 @@ def _read(store: Store, now: dt.datetime) -> dict[str, Any]:
         "files_held": count_held(store),
         "agency_discrepancies_open": count_open_discrepancies(store),
         "payments": _by_status(store, "payments"),
+        "payments_echoed": echoed,
+        "payments_not_echoed": silent,
+        "suspense_open": suspended,
+        "suspense_dollars": money_text(dollars),
         "accounts": _by_status(store, "accounts"),
         "discrepancies_open": count_open(store),
         "exceptions_open": count_open_exceptions(store),
@@ -120,6 +133,9 @@ def _print(facts: dict[str, Any]) -> None:
         click.echo(f"{name:<11} {text}")
     if facts["oldest_delivery_seconds"] is not None:
         click.echo(f"            the oldest waits since {facts['oldest_delivery_seconds']:.0f} s")
+    if facts["payments_echoed"]:
+        count, silent = facts["payments_echoed"], facts["payments_not_echoed"]
+        click.echo(f"echoes      {count} payments came back on the feed, {silent} are posted and have not")
     _print_agencies(facts)
     _print_waiting(facts)
     listeners = facts["listeners"]
@@ -156,6 +172,9 @@ def _print_waiting(facts: dict[str, Any]) -> None:
         click.echo(f"parked      {count} wait for a person, the oldest since {age:.0f} s: hl7bridge messages --waiting")
     if facts["discrepancies_open"]:
         click.echo(f"figures     {facts['discrepancies_open']} of senders are not the ledger's: see accounts show")
+    if facts["suspense_open"]:
+        count, dollars = facts["suspense_open"], facts["suspense_dollars"]
+        click.echo(f"suspense    {count} payments of {dollars} dollars name no account: hl7bridge suspense")
     if facts["exceptions_open"]:
         click.echo(f"exceptions  {facts['exceptions_open']} wait for a person: hl7bridge exceptions")
     for each in facts["certificates"]:

@@ -16,7 +16,7 @@ _Table = dict[str, Any]
 def problems_across(toml: TomlFile) -> list[Problem]:
     """Return problems between keys: names used twice, plaintext off loopback, half a TLS pair, unclear routes."""
     problems: list[Problem] = []
-    for find in (_names, _ports, _plaintext, _tls, _clients, _ack_routes, _retry, _routes, _codes, _folders):
+    for find in (_names, _ports, _ways, _plaintext, _tls, _clients, _ack_routes, _retry, _routes, _codes, _folders):
         problems.extend(find(toml))
     return problems
 
@@ -60,6 +60,17 @@ def _ports(toml: TomlFile) -> Iterator[Problem]:
         taken.setdefault(address, index)
 
 
+def _ways(toml: TomlFile) -> Iterator[Problem]:
+    """Find destinations that payments have no way to, or two."""
+    for index, table in _tables(toml, "destinations"):
+        given = [key for key in ("connect", "lockbox") if key in table]
+        if len(given) == 1:
+            continue
+        problem = "has both connect and lockbox" if given else "has neither connect nor lockbox"
+        hint = "payments go out by messages (connect) or by files (lockbox): give one"
+        yield toml.problem(("destinations", index, *given[1:]), problem, hint)
+
+
 def _plaintext(toml: TomlFile) -> Iterator[Problem]:
     for key, naming in (("listeners", "bind"), ("destinations", "connect")):
         for index, table in _tables(toml, key):
@@ -92,8 +103,8 @@ def _clients(toml: TomlFile) -> Iterator[Problem]:
 
 
 def _ack_routes(toml: TomlFile) -> Iterator[Problem]:
-    """Find application replies that go to a destination which is not there."""
-    names = [table.get("name") for _, table in _tables(toml, "destinations")]
+    """Find application replies that go to a destination which is not there, or takes files."""
+    names = [table.get("name") for _, table in _tables(toml, "destinations") if "lockbox" not in table]
     for index, table in _tables(toml, "listeners"):
         name = table.get("application_ack_to")
         if isinstance(name, str) and name not in names:

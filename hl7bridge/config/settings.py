@@ -3,120 +3,34 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
-import re
-from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationInfo
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr
 
-from hl7bridge.config.values import (
-    Address,
-    Network,
-    SettingError,
-    parse_bind,
-    parse_connect,
-    parse_duration,
-    parse_name,
-    parse_network,
-    parse_size,
-    parse_time_of_day,
-    parse_time_zone,
-    parse_years,
+from hl7bridge.config.setting_types import (
+    AckCode,
+    AgencyText,
+    AllowedNetwork,
+    Bind,
+    BlockSize,
+    Charset,
+    Connect,
+    Duration,
+    Filled,
+    Hl7Text,
+    Name,
+    Names,
+    ProcessingId,
+    Sender,
+    SettingPath,
+    Sign,
+    TimeOfDay,
+    TimeZone,
+    Tolerance,
+    Years,
+    list_to_tuple,
 )
-from hl7bridge.message.charset import find_codec
-
-_UNSAFE_IN_HL7 = re.compile(r"[|~\\\x00-\x1f\x7f]")
-_SMALLEST_BLOCK = 1 << 10  # an MSH alone can take this
-_LARGEST_BLOCK = 1 << 30  # one block is held in memory
-
-
-def _refuse(problem: SettingError) -> PydanticCustomError:
-    return PydanticCustomError("refused", "{problem}", {"problem": problem.problem, "hint": problem.hint})
-
-
-def _from_text(parse: Callable[[str], Any], hint: str) -> BeforeValidator:
-    def validate(value: object) -> object:
-        if not isinstance(value, str):
-            raise _refuse(SettingError("expected text in quotes", hint))
-        try:
-            return parse(value)
-        except SettingError as problem:
-            raise _refuse(problem) from None
-
-    return BeforeValidator(validate)
-
-
-def _list_to_tuple(value: object) -> object:
-    if not isinstance(value, list):
-        raise _refuse(SettingError("expected a list", 'write ["a", "b"]'))
-    return tuple(value)
-
-
-def _path(value: object, found: ValidationInfo[Path]) -> Path:
-    if not isinstance(value, str) or not value or "\0" in value:
-        raise _refuse(SettingError("expected a path in quotes", "relative paths start at this file's folder"))
-    return Path(os.path.abspath(found.context / value))  # noqa: PTH100  (resolve() would follow links)
-
-
-def _hl7_text(value: str) -> str:
-    if _UNSAFE_IN_HL7.search(value):
-        raise SettingError("a character that HL7 keeps for itself", "leave out | ~ \\ and control characters")
-    return value
-
-
-def _agency_text(value: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9_-]{1,20}", value):
-        raise SettingError("not a name for files", "1 to 20 letters, digits, - and _")
-    return value
-
-
-def _sender(value: str) -> str:
-    if value.count("|") != 1:
-        raise SettingError("not a sender", 'write "APPLICATION|FACILITY", as in MSH-3 and MSH-4')
-    return value
-
-
-def _block_size(text: str) -> int:
-    size = parse_size(text)
-    if not _SMALLEST_BLOCK <= size <= _LARGEST_BLOCK:
-        raise SettingError("a block limit is 1 KiB to 1 GiB", 'the default is "16 MiB"')
-    return size
-
-
-def _charset(name: str) -> str:
-    if find_codec(name) is None:
-        raise SettingError("not a character set that is taken here", 'write a name of table 0211, as "8859/1"')
-    return name
-
-
-def _filled(text: str) -> str:
-    if not text.strip():
-        raise SettingError("expected some text")
-    return text
-
-
-SettingPath = Annotated[Path, BeforeValidator(_path)]
-Duration = Annotated[dt.timedelta, _from_text(parse_duration, 'write "30 s"')]
-Years = Annotated[dt.timedelta, _from_text(parse_years, 'write "1095 d"')]
-BlockSize = Annotated[int, _from_text(_block_size, 'write "16 MiB"')]
-Bind = Annotated[Address, _from_text(parse_bind, 'write "127.0.0.1:2575"')]
-Connect = Annotated[Address, _from_text(parse_connect, 'write "127.0.0.1:2576"')]
-Name = Annotated[str, _from_text(parse_name, 'write "ehr"')]
-TimeZone = Annotated[str, _from_text(parse_time_zone, 'write "America/New_York"')]
-TimeOfDay = Annotated[dt.time, _from_text(parse_time_of_day, 'write "05:00"')]
-AllowedNetwork = Annotated[Network, _from_text(parse_network, 'write "10.2.0.0/16"')]
-Hl7Text = Annotated[str, _from_text(_hl7_text, 'write "TEXT"')]
-Filled = Annotated[str, _from_text(_filled, 'write "TEXT"')]
-Charset = Annotated[str, _from_text(_charset, 'write "8859/1"')]
-AgencyText = Annotated[str, _from_text(_agency_text, 'write "H01"')]
-Sender = Annotated[str, _from_text(_sender, 'write "APPLICATION|FACILITY"')]
-Names = Annotated[tuple[Filled, ...], BeforeValidator(_list_to_tuple)]
-ProcessingId = Literal["P", "T", "D"]
-Tolerance = Literal["no_start", "unframed", "start_in_data", "bytes_before_msh", "clipped_msh", "several_messages"]
-Sign = Literal["positive", "negative"]
 
 
 class Section(BaseModel):
@@ -147,9 +61,9 @@ class ListenerSettings(Section):
     name: Name
     bind: Bind
     mapping: Name | None = None  # None: chosen by sender
-    processing_ids: Annotated[tuple[ProcessingId, ...], BeforeValidator(_list_to_tuple)] = ("P",)
+    processing_ids: Annotated[tuple[ProcessingId, ...], BeforeValidator(list_to_tuple)] = ("P",)
     max_block: BlockSize = 16 << 20
-    tolerate: Annotated[tuple[Tolerance, ...], BeforeValidator(_list_to_tuple)] = ()
+    tolerate: Annotated[tuple[Tolerance, ...], BeforeValidator(list_to_tuple)] = ()
     mllp_release: Literal[1, 2] = 1
     charset: Charset | None = None  # None: a message that names none is UTF-8, or else Windows-1252
     charset_for: Literal["blank", "all"] = "blank"
@@ -167,7 +81,7 @@ class ListenerSettings(Section):
     sequence_protocol: bool = False
     batch_reply: Literal["batch", "each"] = "batch"
     require_account: bool = False  # True: a DFT or BAR for an account that no ADT told of is refused (AE 204)
-    allow: Annotated[tuple[AllowedNetwork, ...], BeforeValidator(_list_to_tuple)] = ()  # empty: any peer
+    allow: Annotated[tuple[AllowedNetwork, ...], BeforeValidator(list_to_tuple)] = ()  # empty: any peer
     plaintext_off_loopback: bool = False
     tls: ListenerTls | None = None
 
@@ -197,11 +111,33 @@ class CodesSettings(Section):
     adjustment_by_agency: dict[Filled, Hl7Text] = {}
 
 
+class LockboxSettings(Section):
+    """The folder where payments are written as lockbox files, for an EHR that takes no DFT^P03."""
+
+    folder: SettingPath
+    layout: Literal["a", "csv"] = "a"
+    number: AgencyText = "1"  # the lockbox's, in the header record
+    write_at: TimeOfDay | None = None  # None: within a minute of what is queued
+    acknowledgements: SettingPath | None = None  # None: a person says what the EHR took
+
+
 class DestinationSettings(Section):
-    """One MLLP port that takes payments back (DFT^P03), and how the EHR behind it wants them."""
+    """One MLLP port, or a lockbox folder, that takes payments back, and how the EHR behind it wants them."""
 
     name: Name
-    connect: Connect
+    connect: Connect | None = None  # one of connect and lockbox
+    lockbox: LockboxSettings | None = None
+    mapping: Name | None = None  # whose [outbound] section says how payments are written
+    window: int = Field(default=1, ge=1, le=64)  # connections at once; an account's payments stay in order
+    connection: Literal["keep", "per_message"] = "keep"
+    idle_close: Duration | None = None  # None: a kept connection stays open
+    ack_mode: Literal["original", "enhanced"] = "original"
+    application_ack_within: Duration = dt.timedelta(hours=1)
+    verdicts: dict[AckCode, Literal["accepted", "held", "retry"]] = {}  # empty: AA CA accepted, AE CE held, AR CR retry
+    on_unknown: Literal["hold", "resend-same", "query"] = "hold"
+    echo_within: Duration = dt.timedelta(hours=1)  # how long "query" waits for the echo
+    batch: Literal["payment", "account", "remittance"] = "payment"
+    alarm_after: Duration = dt.timedelta(minutes=15)  # age of the oldest payment that is not in the EHR
     ack_timeout: Duration = dt.timedelta(seconds=30)
     connect_timeout: Duration = dt.timedelta(seconds=10)
     version: Literal["2.3", "2.3.1", "2.4", "2.5", "2.5.1"] = "2.5.1"
@@ -228,6 +164,8 @@ class AgencySettings(Section):
     outgoing: SettingPath
     incoming: SettingPath | None = None  # None: it answers with no files
     layout: Literal["csv", "jsonl", "aim", "tsi"] = "csv"
+    payment_layout: Literal["csv", "jsonl", "aim", "tsi", "ygc"] | None = None  # None: as layout
+    unplaced: Literal["post", "suspense"] = "post"  # its payments of accounts that it was never sent
     client_number: AgencyText = ""  # what the agency calls the hospital
     fields: Names | None = None  # None: the shipped allow-list
     acknowledge_within: Duration = dt.timedelta(days=3)
@@ -273,10 +211,10 @@ class Settings(Section):
     """A whole configuration. Paths are absolute, durations timedeltas, sizes bytes."""
 
     store: StoreSettings = Field(default={}, validate_default=True)
-    listeners: Annotated[tuple[ListenerSettings, ...], BeforeValidator(_list_to_tuple)] = ()
-    destinations: Annotated[tuple[DestinationSettings, ...], BeforeValidator(_list_to_tuple)] = ()
-    agencies: Annotated[tuple[AgencySettings, ...], BeforeValidator(_list_to_tuple)] = ()
-    facilities: Annotated[tuple[FacilitySettings, ...], BeforeValidator(_list_to_tuple)] = ()
+    listeners: Annotated[tuple[ListenerSettings, ...], BeforeValidator(list_to_tuple)] = ()
+    destinations: Annotated[tuple[DestinationSettings, ...], BeforeValidator(list_to_tuple)] = ()
+    agencies: Annotated[tuple[AgencySettings, ...], BeforeValidator(list_to_tuple)] = ()
+    facilities: Annotated[tuple[FacilitySettings, ...], BeforeValidator(list_to_tuple)] = ()
     rules: RulesSettings = Field(default={}, validate_default=True)
     mappings: MappingsSettings = Field(default={}, validate_default=True)
     reports: ReportsSettings = ReportsSettings()

@@ -13,7 +13,7 @@ APPLICATION_ACK: Final = "application_ack"  # the kind of a delivery that may be
 
 
 class DeliveryStatus(StrEnum):
-    """Where a delivery stands. Only a person moves one out of ``held`` or ``unknown``."""
+    """Where a delivery stands. Only a person, or the EHR's own word, moves one out of ``held`` or ``unknown``."""
 
     QUEUED = "queued"
     SENDING = "sending"
@@ -24,14 +24,19 @@ class DeliveryStatus(StrEnum):
 
 
 class DeliveryEvent(StrEnum):
-    """What can happen to a delivery: the first six to the sender, the others by a person's word."""
+    """What can happen to a delivery: to the sender, by what the EHR says later or elsewhere, by a person's word."""
 
     STARTED = "started"
     NOT_SENT = "not sent"  # no byte of it was written
     ACCEPTED = "accepted"
     REFUSED = "refused"
     POSTPONED = "postponed"  # the destination asked for it again later
+    COMMITTED = "committed"  # it is in the destination's hands; what became of it is said later
     LOST = "lost"  # written, at least in part, and no reply that can be trusted
+    RESENT = "to be sent again"  # lost, and the destination is known to take the same message once
+    LATE_ACCEPTED = "accepted late"  # a reply after its time, an application reply, or the payment's own echo
+    LATE_REFUSED = "refused late"
+    FOUND = "found there"  # the EHR has it, or a part of it, though it waits to be sent
     RETRY = "retry"
     RESOLVE_ACCEPTED = "resolve --accepted"
     RESOLVE_NOT_RECEIVED = "resolve --not-received"
@@ -39,9 +44,10 @@ class DeliveryEvent(StrEnum):
 
 
 class Delivery(NamedTuple):
-    """One message on its way to one destination. ``content`` is the whole message and never changes.
+    """One message on its way to one destination. ``content`` is the whole message, the same at every attempt.
 
-    ``account_id`` and ``payment_id`` are those of the payment that it posts; an acknowledgement has neither.
+    ``account_id`` is that of the payments that it posts, ``payment_id`` the first of them; an acknowledgement has
+    neither. ``lost`` is how many attempts may have arrived though nobody said so.
     """
 
     id: int
@@ -51,6 +57,7 @@ class Delivery(NamedTuple):
     payment_id: int | None
     content: str
     attempts: int
+    lost: int = 0
 
     @property
     def payload(self) -> bytes:
@@ -69,8 +76,17 @@ TRANSITIONS: Final[dict[tuple[DeliveryStatus, DeliveryEvent], DeliveryStatus]] =
     (_S.SENDING, _E.REFUSED): _S.HELD,
     (_S.SENDING, _E.POSTPONED): _S.QUEUED,
     (_S.SENDING, _E.LOST): _S.UNKNOWN,
+    (_S.SENDING, _E.RESENT): _S.QUEUED,
+    (_S.SENDING, _E.COMMITTED): _S.SENDING,
+    (_S.UNKNOWN, _E.COMMITTED): _S.SENDING,
+    (_S.QUEUED, _E.COMMITTED): _S.SENDING,
+    **{(each, _E.LATE_ACCEPTED): _S.ACCEPTED for each in (_S.QUEUED, _S.SENDING, _S.HELD, _S.UNKNOWN)},
+    **{(each, _E.LATE_REFUSED): _S.HELD for each in (_S.QUEUED, _S.SENDING, _S.UNKNOWN)},
+    (_S.QUEUED, _E.FOUND): _S.HELD,
+    (_S.QUEUED, _E.RESOLVE_ACCEPTED): _S.ACCEPTED,  # only when it may have arrived before
     (_S.HELD, _E.RETRY): _S.QUEUED,
     (_S.HELD, _E.RESOLVE_ACCEPTED): _S.ACCEPTED,
+    (_S.HELD, _E.RESOLVE_NOT_RECEIVED): _S.HELD,  # only when it may have arrived before; refused it stays
     (_S.HELD, _E.CANCEL): _S.CANCELLED,
     (_S.UNKNOWN, _E.RESOLVE_ACCEPTED): _S.ACCEPTED,
     (_S.UNKNOWN, _E.RESOLVE_NOT_RECEIVED): _S.QUEUED,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from enum import Enum
 from typing import Final, NamedTuple
 
@@ -16,6 +17,7 @@ class Outcome(Enum):
     """What a reply means for the delivery that waits for it."""
 
     ACCEPTED = "accepted"
+    COMMITTED = "committed"
     HELD = "held"
     RETRY = "retry"
     UNKNOWN = "unknown"
@@ -30,8 +32,17 @@ class Verdict(NamedTuple):
     reason: str = ""
 
 
+class Reply(NamedTuple):
+    """An acknowledgement: MSA-1 and MSA-2 as they came, and the condition that ERR tells, in words of ours."""
+
+    code: str
+    control_id: str
+    condition: str = ""
+
+
 EVENTS: Final[dict[Outcome, DeliveryEvent]] = {
     Outcome.ACCEPTED: DeliveryEvent.ACCEPTED,
+    Outcome.COMMITTED: DeliveryEvent.COMMITTED,
     Outcome.HELD: DeliveryEvent.REFUSED,
     Outcome.RETRY: DeliveryEvent.POSTPONED,
     Outcome.UNKNOWN: DeliveryEvent.LOST,
@@ -44,16 +55,10 @@ HALF_REPLY: Final = Verdict(Outcome.UNKNOWN, "the reply broke off half way")
 NO_REPLY: Final = Verdict(Outcome.UNKNOWN, "no reply in time")
 NOT_FRAMED: Final = Verdict(Outcome.UNKNOWN, "only bytes outside a block came back")
 OVERSIZE: Final = Verdict(Outcome.UNKNOWN, "the reply was too large")
+UNFRAMEABLE: Final = Verdict(Outcome.HELD, "not sent: the message holds bytes that end a block")
+NO_APPLICATION_REPLY: Final = Verdict(Outcome.UNKNOWN, "committed, and no application reply in time")
 INTERRUPTED: Final = Verdict(Outcome.UNKNOWN, "hl7bridge ended or failed while it was being sent")
 
-_OUTCOMES: Final = {
-    "AA": Outcome.ACCEPTED,
-    "CA": Outcome.ACCEPTED,
-    "AE": Outcome.HELD,
-    "CE": Outcome.HELD,
-    "AR": Outcome.RETRY,
-    "CR": Outcome.RETRY,
-}
 # Table 0357; texts are ours, never the partner's.
 _CONDITIONS: Final = {
     "100": "segment sequence error",
@@ -69,33 +74,47 @@ _CONDITIONS: Final = {
     "206": "application record locked",
     "207": "application internal error",
 }
+_TAKEN: Final = frozenset({"AA", "CA"})
 _WITH_CODES: Final = (b"MSH", b"MSA", b"ERR")
 _HEADER_FIELDS: Final = 12  # MSH-1 to MSH-12: all that a reply needs, and not MSH-18
 _LINE_ENDS = re.compile(rb"[\r\n]+")
 _SEGMENT_NAME = re.compile(r"[A-Z][A-Z0-9]{2}\Z")
 
 
-def judge_reply(reply: bytes, control_id: str) -> Verdict:
-    """Return what one block from the destination means for the delivery with this MSH-10.
+def judge_reply(reply: bytes, control_id: str, meanings: Mapping[str, Outcome]) -> tuple[Verdict, Reply | None]:
+    """Return what one block from the destination means for the delivery with this MSH-10, and what it says.
 
-    AA and CA are accepted, AE and CE held, AR and CR retried. A reply to another control id is not ours: keep waiting.
-    What is no acknowledgement is unknown. Only codes are read, so no character set and no text can spoil a reply.
+    ``meanings`` are those of the codes of table 0008. A reply to another control id is not ours: keep waiting, and look
+    whose it is. What is no acknowledgement is unknown. Only codes are read, so no character set and no text can spoil
+    a reply.
     """
+    found = read_reply(reply)
+    if isinstance(found, Verdict):
+        return found, None
+    if found.control_id != control_id:
+        return Verdict(Outcome.NOT_OURS, "MSA-2 names another message"), found
+    outcome = meanings.get(found.code)
+    if outcome is None:
+        return Verdict(Outcome.UNKNOWN, "MSA-1 is no code of table 0008"), found
+    is_taken = outcome is Outcome.ACCEPTED or outcome is Outcome.COMMITTED
+    return Verdict(outcome, "" if is_taken else f"{found.code}{found.condition}"), found
+
+
+def read_reply(reply: bytes) -> Reply | Verdict:
+    """Return what a block acknowledges, or why it is no acknowledgement."""
     try:
         message = parse_message(_codes_only(reply))
     except MessageError:
         return Verdict(Outcome.UNKNOWN, "the reply is not HL7")
-    code = message.get("MSA-1")
+    return reply_of(message) or Verdict(Outcome.UNKNOWN, "the reply is no acknowledgement: it has no MSA")
+
+
+def reply_of(message: Message) -> Reply | None:
+    """Return what a message acknowledges; None when it has no MSA. What is absent is empty."""
     if not message.count("MSA"):
-        return Verdict(Outcome.UNKNOWN, "the reply is no acknowledgement: it has no MSA")
-    if message.get("MSA-2") != control_id:
-        return Verdict(Outcome.NOT_OURS, "MSA-2 names another message")
-    outcome = _OUTCOMES.get(code) if isinstance(code, str) else None
-    if outcome is None:
-        return Verdict(Outcome.UNKNOWN, "MSA-1 is no code of table 0008")
-    if outcome is Outcome.ACCEPTED:
-        return Verdict(outcome)
-    return Verdict(outcome, f"{code}{_condition(message)}")
+        return None
+    code = _text(message, "MSA-1")
+    return Reply(code, _text(message, "MSA-2"), "" if code in _TAKEN else _condition(message))
 
 
 def _codes_only(reply: bytes) -> bytes:

@@ -23,6 +23,7 @@ class AgencyFolder(NamedTuple):
     client_number: str = ""
     incoming: Path | None = None
     objection_extends: dt.timedelta = dt.timedelta(days=14)
+    payment_layout: str = "csv"  # a name of layouts.registry.REMITTANCE_LAYOUTS
 
 
 def leave_as_it_is(_store: Store) -> Reacted:

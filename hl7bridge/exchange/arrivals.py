@@ -14,10 +14,14 @@ from typing import Final, NamedTuple
 from hl7bridge.errors import StoreError
 from hl7bridge.exchange.agency import AgencyFolder
 from hl7bridge.exchange.numbered import TRAILER
+from hl7bridge.payments.remittance import REMITTANCES
 from hl7bridge.placement.records import KINDS
 
 STRAY_AFTER: Final = dt.timedelta(minutes=10)
-_NAME: Final = re.compile(rf"({'|'.join(KINDS)})-[A-Za-z0-9_-]{{1,80}}\.(csv|jsonl|txt)", re.ASCII)
+# In the order to take them: money comes before what a return or an inventory says of balances.
+_BEFORE: Final = ("acknowledgements", "statuses", REMITTANCES)
+_ORDER: Final = (*_BEFORE, *(kind for kind in KINDS if kind not in _BEFORE))
+_NAME: Final = re.compile(rf"({'|'.join(_ORDER)})-[A-Za-z0-9_-]{{1,80}}\.(csv|jsonl|txt)", re.ASCII)
 _FOLDER_MODE: Final = 0o700
 
 
@@ -64,8 +68,7 @@ def find_arrivals(folder: Path, now: dt.datetime) -> Arrivals:
         return Arrivals()
     except OSError as error:
         raise StoreError(f"{folder}: cannot read: {error.strerror}") from None
-    order = list(KINDS)
-    return Arrivals(tuple(sorted(ready, key=lambda each: (order.index(each.kind), each.name))), strays)
+    return Arrivals(tuple(sorted(ready, key=lambda each: (_ORDER.index(each.kind), each.name))), strays)
 
 
 def _changed_at(entry: os.DirEntry[str]) -> float:

@@ -18,15 +18,19 @@ from hl7bridge.exchange.arrivals import Arrival, TooLongError, age_of, find_arri
 from hl7bridge.exchange.folder import exclusive
 from hl7bridge.exchange.judging import Judged, judge_file
 from hl7bridge.exchange.numbered import trailer_name
+from hl7bridge.exchange.remitting import Posting, apply_remittance
 from hl7bridge.layouts.layout import MOST_BYTES, Parsed
 from hl7bridge.layouts.placements_csv import digest_of
-from hl7bridge.layouts.registry import answering_layout
+from hl7bridge.layouts.registry import REMITTANCE_LAYOUTS, answering_layout, remittance_layout
+from hl7bridge.layouts.remittance import Reading
+from hl7bridge.payments.remittance import REMITTANCES, Remitted
 from hl7bridge.reacting import Reacted
 from hl7bridge.storage.audit import append_audit
 from hl7bridge.storage.database import Store
 from hl7bridge.storage.received_files import (
     FileStatus,
     ReceivedFile,
+    add_outcomes,
     add_received,
     count_outcomes,
     decide_received,
@@ -36,6 +40,7 @@ from hl7bridge.storage.received_files import (
     problem_text,
     read_received,
 )
+from hl7bridge.storage.remittances import RemittanceFile
 from hl7bridge.times import utc_text
 
 SETTLE_SECONDS: Final = 30.0  # how long a file that looks cut short may still be being written
@@ -51,12 +56,14 @@ _PLACES: Final = {
 class Taking(NamedTuple):
     """What taking files needs to know: each facility's day, the time, and who asked.
 
-    ``react`` is called after a file's records were applied, in the same transaction.
+    ``react`` is called after a file's records were applied, in the same transaction. ``posting`` is what payments are
+    posted with.
     """
 
     today_of: Callable[[str], dt.date]
     now: dt.datetime
     actor: str
+    posting: Posting
     react: Callable[[Store], Reacted] = leave_as_it_is
 
 
@@ -97,7 +104,7 @@ def take_files(store: Store, agencies: Sequence[AgencyFolder], taking: Taking) -
 
 def _take(store: Store, agency: AgencyFolder, arrival: Arrival, taking: Taking) -> Came | None:
     """Settle one file and move it away; None when it is left for the next look, or was settled before a crash."""
-    judged, digest = _read(agency, arrival.folder, (arrival.name, arrival.trailer), arrival.kind)
+    judged, digest = _read(agency, arrival.folder, (arrival.name, arrival.trailer), arrival.kind, taking)
     with store.transaction():
         status, problems = _status(store, agency, arrival, judged, digest)
         if status is FileStatus.DUPLICATE:
@@ -132,9 +139,13 @@ def _take(store: Store, agency: AgencyFolder, arrival: Arrival, taking: Taking) 
     return Came(file, count_outcomes(store, file.id))
 
 
-def _read(agency: AgencyFolder, folder: Path, names: tuple[str, str], kind: str) -> tuple[Judged, str]:
+def _read(agency: AgencyFolder, folder: Path, names: tuple[str, str], kind: str, taking: Taking) -> tuple[Judged, str]:
     """Return what a file says and its digest; a file that is too long has none."""
     layout = answering_layout(agency.layout, names[0])
+    if kind == REMITTANCES:
+        form = remittance_layout(agency.payment_layout, names[0])
+        reading = Reading(agency.name, taking.now)
+        layout = layout._replace(parse_answers=lambda _, data: REMITTANCE_LAYOUTS[form](data, reading))
     try:
         data = read_regular(folder / names[0], MOST_BYTES)
         trailer = read_regular(folder / names[1], _MOST_TRAILER)
@@ -158,12 +169,15 @@ def _status(
 
 
 def _apply(store: Store, agency: AgencyFolder, file: ReceivedFile, judged: Judged, taking: Taking) -> None:
-    apply_answers(
-        store,
-        file,
-        judged.parsed.records,
-        Answering(taking.today_of, taking.now, agency.objection_extends),
-    )
+    records = judged.parsed.records
+    if file.kind == REMITTANCES:
+        remitted = [record for record in records if isinstance(record, Remitted)]
+        remittance = RemittanceFile(file.agency, file.sha256, file.name, received_file_id=file.id)
+        applied = apply_remittance(store, remittance, remitted, taking.posting)
+        add_outcomes(store, file.id, file.kind, [(each.record, each.outcome) for each in applied])
+    else:
+        answers = [record for record in records if not isinstance(record, Remitted)]
+        apply_answers(store, file, answers, Answering(taking.today_of, taking.now, agency.objection_extends))
     taking.react(store)
 
 
@@ -176,7 +190,7 @@ def release_file(store: Store, agencies: Sequence[AgencyFolder], file_id: int, r
     with exclusive(store.path):
         agency, folder, file = _held(store, agencies, file_id, reason)
         path = _place(folder, file)
-        judged, digest = _read(agency, path.parent, (path.name, trailer_name(path.name)), file.kind)
+        judged, digest = _read(agency, path.parent, (path.name, trailer_name(path.name)), file.kind, taking)
         judged = _under_first_name(judged, path.name, file.name)
         if digest != file.sha256:
             raise RefusedError(f"file in-{file.id} is not what it was when it came: refuse it, and ask for it again")

@@ -96,6 +96,15 @@ ANSWERS: Final = {
     "ABKP": ("statuses", (*_DEBTORS_KEY, Position("since", 25, 32)), 22),
     "ADEC": ("statuses", _DEBTORS_KEY, 22),
 }
+APAY: Final = (
+    Position("placement_id", 5, 13),
+    Position("account", 14, 43),
+    Position("amount", 44, 55),
+    Position("date", 56, 63),
+    Position("type", 64, 66),
+    Position("agency_payment_id", 67, 96),
+)
+APAY_LEAST: Final = 67  # how far a line has to reach: into the payment's identifier
 ANSWER_TRAILER: Final = ("ATRL", (Position("records", 85, 94),))
 # ASTS-4: codes are agreed on between the two systems; these are ours.
 STATUS_CODES: Final = {

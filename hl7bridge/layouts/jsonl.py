@@ -31,7 +31,7 @@ def parse_answers(kind: str | None, data: bytes) -> Parsed:
     for line, text in enumerate(data.removeprefix(_BOM).split(b"\n"), 1):
         if not text.strip():
             continue
-        values, problem = _read_object(text)
+        values, problem = _try_object(text)
         if found is None:
             kind = kind or find_kind(values)
             found = Collected(kind)
@@ -55,30 +55,35 @@ def _note_names(found: Collected, line: int, values: Mapping[str, str]) -> bool:
     return bool(wrong)
 
 
-class _LineError(ValueError):
+class LineError(ValueError):
     """What is wrong with one line; it quotes no value."""
 
 
-def _read_object(text: bytes) -> tuple[dict[str, str], str]:
-    """Return one line's values as text, and what is wrong with it."""
+def _try_object(text: bytes) -> tuple[dict[str, str], str]:
+    try:
+        return read_object(text), ""
+    except LineError as error:
+        return {}, str(error)
+
+
+def read_object(text: bytes) -> dict[str, str]:
+    """Return one line's values as text; raises LineError when it is no object of plain values."""
     try:
         value = _read_value(text)
-        if not isinstance(value, dict):
-            return {}, "not an object"
-        return {name: _as_text(each) for name, each in value.items()}, ""
-    except _LineError as error:
-        return {}, str(error)
     except UnicodeDecodeError:
-        return {}, "not UTF-8"
+        raise LineError("not UTF-8") from None
     except json.JSONDecodeError as error:
-        return {}, f"not JSON, at column {error.colno}"
+        raise LineError(f"not JSON, at column {error.colno}") from None
     except RecursionError:
-        return {}, "not JSON"
+        raise LineError("not JSON") from None
+    if not isinstance(value, dict):
+        raise LineError("not an object")
+    return {name: _as_text(each) for name, each in value.items()}
 
 
 def _read_value(text: bytes) -> Any:
     if len(text) > LONGEST_LINE:
-        raise _LineError(f"more than {LONGEST_LINE} bytes")
+        raise LineError(f"more than {LONGEST_LINE} bytes")
     return json.loads(
         text.decode("utf-8"), object_pairs_hook=_once, parse_float=str, parse_int=str, parse_constant=_refuse_constant
     )
@@ -86,21 +91,21 @@ def _read_value(text: bytes) -> Any:
 
 def _as_text(value: Any) -> str:
     if isinstance(value, dict | list):
-        raise _LineError("an object or a list inside")
+        raise LineError("an object or a list inside")
     return value if isinstance(value, str) else _WORDS[value]
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     values = dict(pairs)
     if len(values) < len(pairs):
-        raise _LineError("a name is there twice")
+        raise LineError("a name is there twice")
     if len(pairs) > MOST_COLUMNS:
-        raise _LineError(f"more than {MOST_COLUMNS} names")
+        raise LineError(f"more than {MOST_COLUMNS} names")
     return values
 
 
 def _refuse_constant(_: str) -> None:
-    raise _LineError("not a number of JSON")
+    raise LineError("not a number of JSON")
 
 
 def _encode_placements(columns: Sequence[str], rows: Sequence[Sequence[str]], _: FileContext) -> bytes:

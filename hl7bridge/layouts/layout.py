@@ -11,7 +11,10 @@ from decimal import Decimal
 from typing import Final, NamedTuple
 
 from hl7bridge.money import ZERO
+from hl7bridge.payments.remittance import Remitted
 from hl7bridge.placement.records import Acknowledgement, Answer, InventoryLine, Notice, NoticeKind, Return
+
+Record = Answer | Remitted
 
 MOST_BYTES: Final = 32 * 1024 * 1024  # of one file that is read
 MOST_RECORDS: Final = 100_000
@@ -50,17 +53,17 @@ class Stated(NamedTuple):
 class Parsed(NamedTuple):
     """A file that an agency sent: when there is one problem or more, nothing of it may be applied.
 
-    ``kind`` is one of ``placement.records.KINDS``, or "" when the file does not tell.
+    ``kind`` is one of ``placement.records.KINDS`` or ``remittances``, or "" when the file does not tell.
     """
 
     kind: str
-    records: tuple[Answer, ...] = ()
+    records: tuple[Record, ...] = ()
     problems: tuple[LineProblem, ...] = ()
     stated: Stated | None = None
 
     @property
     def total(self) -> Decimal:
-        """Return the dollars that a trailer states: the sum of the records' balances."""
+        """Return the dollars that a trailer states: the sum of the records' balances; of payments, the cheque."""
         return sum((balance_of(record) for record in self.records), ZERO)
 
 
@@ -88,8 +91,10 @@ class Layout(NamedTuple):
     leaves_out: Callable[[Sequence[str]], tuple[str, ...]] = _nothing
 
 
-def balance_of(record: Answer) -> Decimal:
-    """Return the balance that a record tells; zero when it tells none."""
+def balance_of(record: Record) -> Decimal:
+    """Return the balance that a record tells, or what a payment adds to the cheque; zero when it tells none."""
+    if isinstance(record, Remitted):
+        return record.net
     if isinstance(record, Acknowledgement | InventoryLine | Return):
         return record.balance or ZERO
     return ZERO

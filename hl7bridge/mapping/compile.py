@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from hl7bridge.errors import ConfigError, Problem
+from hl7bridge.mapping.compile_outbound import compile_outbound
 from hl7bridge.mapping.compile_records import compile_record, compile_signals
 from hl7bridge.mapping.context import Context, misspelt, nearest, parse_event
 from hl7bridge.mapping.generate import generate_quick
@@ -59,6 +60,7 @@ def compile_parts(gathered: MappingFile) -> Compiled:
         {field.key: field.place for field in fields},
         {field.key: ", ".join(map(str, field.sources)) for field in fields},
         _named_at(gathered, specs),
+        compile_outbound(context),
     )
     return Compiled(mapping, specs, sort_problems(dict.fromkeys(context.problems), gathered.file))
 

@@ -20,7 +20,8 @@ from hl7bridge.tomlfile import KeyPath, TomlFile, key_text, parse_toml
 ReadText = Callable[[str], tuple[str, str]]
 _NAME: Final = re.compile(r"[\w-]+", re.ASCII)
 _CSV_NAME: Final = re.compile(r"(?!.*\.\.)[\w-][\w./ -]*\.csv", re.ASCII)
-_TABLES: Final = ("events", "tables", *RECORD_TYPES)  # merged key by key
+_TABLES: Final = ("events", "tables", "outbound", *RECORD_TYPES)  # merged key by key
+_NESTED: Final = ("tables", "outbound")  # and the tables in them too
 _LISTS: Final = ("signals", "examples")
 _OWN: Final = ("extends", "inherit_examples")  # said of one file, and not inherited
 
@@ -168,6 +169,8 @@ def _merge(base: MappingFile, own: MappingFile) -> MappingFile:
     if own.data.get("inherit_examples") is False:
         data.pop("examples", None)
         listed.pop("examples", None)
+        if isinstance(data.get("outbound"), dict):
+            data["outbound"] = {key: value for key, value in data["outbound"].items() if key != "examples"}
     places = {path: place for path, place in base.places.items() if path[0] not in (*_OWN, *_LISTS)}
     for key, value in own.data.items():
         inherited = data.get(key)
@@ -198,7 +201,7 @@ def _merged_table(
 ) -> dict[str, Any]:
     merged = dict(inherited)
     for name, value in own.items():
-        if key == "tables" and isinstance(value, dict) and isinstance(merged.get(name), dict):
+        if key in _NESTED and isinstance(value, dict) and isinstance(merged.get(name), dict):
             codes = {**merged[name], **value}
             merged[name] = {code: said for code, said in codes.items() if said is not False}
             continue
@@ -253,7 +256,7 @@ def _note_nothing_to_remove(layer: MappingFile, base: MappingFile | None, proble
     for key, value in layer.data.items():
         if key in _TABLES and isinstance(value, dict):
             _note_keys(layer, (key,), value, inherited.get(key), problems)
-            for name, codes in value.items() if key == "tables" else ():
+            for name, codes in value.items() if key in _NESTED else ():
                 if isinstance(codes, dict):
                     known = inherited.get(key)
                     _note_keys(

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from hl7bridge.mapping.convert import Converter
+from hl7bridge.mapping.outbound import Outbound
 from hl7bridge.message.path import Path
 from hl7bridge.tomlfile import KeyPath
 
@@ -142,3 +143,4 @@ class Mapping(NamedTuple):
     lines: dict[str, Place]  # ``account.number`` -> where it is said: in this file or in one it extends
     paths: dict[str, str]  # ``account.number`` -> what it is read from
     named_at: dict[tuple[str, int], tuple[str, Place]]  # segment and field -> the key that names it first, and where
+    outbound: Outbound | None = None

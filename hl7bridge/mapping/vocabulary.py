@@ -9,7 +9,7 @@ from hl7bridge.mapping.records import RECORD_TYPES
 SIGNALS_KIND: Final = "signals"
 KINDS: Final = (*RECORD_TYPES, SIGNALS_KIND)
 TOP_KEYS: Final = frozenset(
-    {"format", "name", "description", "extends", "inherit_examples", "events", "tables", "examples", *KINDS}
+    {"format", "name", "description", "extends", "inherit_examples", "events", "tables", "examples", "outbound", *KINDS}
 )
 FIELD_KEYS: Final = frozenset({"from", "constant", "convert", "table", "value", "when", "required", "invalid", "null"})
 SOURCE_KEYS: Final = frozenset({"path", "constant", "convert", "table", "value", "when"})

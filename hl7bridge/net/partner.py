@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import ipaddress
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -23,6 +24,7 @@ from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from hl7bridge.delivery.policy import OUTCOMES
 from hl7bridge.delivery.verdict import (
     CLOSED,
     HALF_REPLY,
@@ -31,12 +33,16 @@ from hl7bridge.delivery.verdict import (
     NOT_SENT,
     OVERSIZE,
     Outcome,
+    Reply,
     Verdict,
     judge_reply,
+    read_reply,
 )
+from hl7bridge.net.outlet import Outlet
 from hl7bridge.wire.mllp import Block, Decoder, Event, Junk, Oversize
 
 LARGEST_REPLY: Final = 1 << 20  # bytes; an acknowledgement takes a few hundred
+CLOSE_SECONDS: Final = 5.0  # how long the other side may take to close when we have
 END_GRACE: Final = 0.3  # seconds after an end byte without its CR until the reply counts as complete
 _CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 
@@ -56,16 +62,22 @@ class Partner(Protocol):
 
     transport: Any
 
-    def __init__(self, clock: IReactorTime, *, is_tls: bool) -> None:
+    def __init__(
+        self, clock: IReactorTime, *, is_tls: bool, on_other: Callable[[Reply], None] = lambda _reply: None
+    ) -> None:
         self.ready: Deferred[Partner] = Deferred(lambda _: self.drop())
         self.closed: Deferred[None] = Deferred()
         self.ignored = 0  # replies and bytes that answered nothing we wait for
         self.is_open = False
+        self.lost_because: BaseException | None = None
         self._is_connected = False
+        self._outlet: Outlet | None = None
         self._clock = clock
         self._is_tls = is_tls
         self._decoder = Decoder(LARGEST_REPLY)
         self._control_id = ""
+        self._meanings: Mapping[str, Outcome] = {}
+        self._on_other = on_other  # gets the acknowledgements that answer nothing we wait for
         self._waiting: Deferred[Verdict] | None = None
         self._timer: IDelayedCall | None = None
         self._saw_junk = False
@@ -75,6 +87,7 @@ class Partner(Protocol):
     def connectionMade(self) -> None:  # noqa: N802
         """Set the socket's options; without TLS the connection is ready."""
         self._is_connected = True
+        self._outlet = Outlet(self.transport, self._clock.seconds())
         self.transport.setTcpNoDelay(True)
         self.transport.setTcpKeepAlive(True)
         if not self._is_tls:
@@ -88,19 +101,22 @@ class Partner(Protocol):
         self.is_open = True
         self.ready.callback(self)
 
-    def exchange(self, block: bytes, control_id: str, timeout: float) -> Deferred[Verdict]:
+    def exchange(
+        self, block: bytes, control_id: str, timeout: float, meanings: Mapping[str, Outcome] = OUTCOMES
+    ) -> Deferred[Verdict]:
         """Write one block and return the verdict on it, within ``timeout`` seconds; one at a time.
 
-        After ``unknown`` the connection must be dropped, so that a late reply can never meet another message.
+        ``meanings`` are those of the reply's codes. What comes after ``NO_REPLY`` goes to ``on_other``; after any other
+        verdict ``unknown`` the connection must be dropped, for nobody knows where the next reply begins.
         """
-        if not self.is_open:
+        if not self.is_open or self._outlet is None:
             return succeed(self._not_sent)
-        self._control_id = control_id
+        self._control_id, self._meanings = control_id, meanings
         self._saw_junk = False
         waiting: Deferred[Verdict] = Deferred()
         self._waiting = waiting
         self._timer = self._clock.callLater(timeout, self._expire)
-        self.transport.write(block)
+        self._outlet.write(block)
         return waiting
 
     def dataReceived(self, data: bytes) -> None:  # noqa: N802
@@ -118,6 +134,7 @@ class Partner(Protocol):
     def connectionLost(self, reason: Failure = connectionDone) -> None:  # noqa: N802
         """Settle what was waiting: the reply can no longer come."""
         self.is_open = self._is_connected = False
+        self.lost_because = reason.value
         refused = "" if self._has_heard else _refused_certificate(reason)
         if refused:
             self._not_sent = Verdict(Outcome.NOT_SENT, refused)
@@ -126,6 +143,13 @@ class Partner(Protocol):
             self.ready.errback(reason)
         self.closed.callback(None)
 
+    def close(self) -> None:
+        """Close in good order, or at once when the other side takes too long over it."""
+        self.is_open = False
+        if self._is_connected:
+            self.transport.loseConnection()
+            self._timer = self._clock.callLater(CLOSE_SECONDS, self.drop)
+
     def drop(self) -> None:
         """Close at once; what still arrives is not read."""
         self.is_open = False
@@ -133,7 +157,6 @@ class Partner(Protocol):
             self.transport.abortConnection()
 
     def _expire(self) -> None:
-        self._timer = None
         self._settle(NO_REPLY)
 
     def _settle(self, otherwise: Verdict) -> None:
@@ -149,23 +172,34 @@ class Partner(Protocol):
         self._finish(otherwise)
 
     def _take(self, event: Event) -> None:
-        if self._waiting is not None and isinstance(event, Block):
-            verdict = judge_reply(event.data, self._control_id)
-            if verdict.outcome is not Outcome.NOT_OURS:
-                self._finish(verdict)
-                return
-        elif isinstance(event, Oversize):  # nothing after it is read
+        if isinstance(event, Block):
+            self._read(event.data)
+            return
+        if isinstance(event, Oversize):  # nothing after it is read
             self._finish(OVERSIZE)
             self.drop()
             return
         self._saw_junk |= isinstance(event, Junk)
         self.ignored += 1
 
+    def _read(self, data: bytes) -> None:
+        reply: Reply | Verdict | None
+        if self._waiting is None:
+            reply = read_reply(data)
+        else:
+            verdict, reply = judge_reply(data, self._control_id, self._meanings)
+            if verdict.outcome is not Outcome.NOT_OURS:
+                self._finish(verdict)
+                return
+        self.ignored += 1
+        if isinstance(reply, Reply):
+            self._on_other(reply)
+
     def _finish(self, verdict: Verdict) -> None:
         waiting, self._waiting = self._waiting, None
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        timer, self._timer = self._timer, None
+        if timer is not None and timer.active():
+            timer.cancel()
         if waiting is not None:
             waiting.callback(verdict)
 
@@ -184,14 +218,20 @@ class _OneConnection(Factory):
 
 
 def open_connection(
-    reactor: Any, host: str, port: int, *, timeout: float, tls: ClientTls | None = None
+    reactor: Any,
+    host: str,
+    port: int,
+    *,
+    timeout: float,
+    tls: ClientTls | None = None,
+    on_other: Callable[[Reply], None] = lambda _reply: None,
 ) -> Deferred[Partner]:
     """Connect, shake hands when there is TLS, and return the connection; fails after ``timeout`` seconds in all.
 
     With TLS the destination's certificate must come from ``tls.ca`` and name ``host``. The files are read at each
     connection, so that renewed ones are used. Cancelling leaves nothing open.
     """
-    partner = Partner(reactor, is_tls=tls is not None)
+    partner = Partner(reactor, is_tls=tls is not None, on_other=on_other)
     endpoint = _endpoint(reactor, host, port, timeout)
     if tls is not None:
         endpoint = wrapClientTLS(_read_tls(tls, host), endpoint)

@@ -1,123 +1,39 @@
-"""A payment and the account it belongs to -> the DFT^P03 that posts it. Source: HL7 v2.3-2.5.1 chapter 6, FT1."""
+"""Payments of an account -> the DFT^P03 that posts them. Source: HL7 v2.3-2.5.1 chapter 6, FT1."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Final, NamedTuple, Protocol
+import unicodedata
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
 
 import hl7
 
+from hl7bridge.mapping.outbound import VERSIONS, FieldRule, Part
+from hl7bridge.message.charset import find_codec
 from hl7bridge.message.escape import escape
 from hl7bridge.money import money_text
-from hl7bridge.payments.payment import Payment, PaymentKind
+from hl7bridge.payments.destination import DestinationForm
+from hl7bridge.payments.payment import Payment
+from hl7bridge.payments.posting import Item, Line, lines_of
 
-VERSIONS: Final = ("2.3", "2.3.1", "2.4", "2.5", "2.5.1")
+__all__ = ["VERSIONS", "Addressed", "DestinationForm", "Identifiers", "build_message", "build_payment_message"]
+
 CURRENCY: Final = "USD"
 MESSAGE_KIND: Final = "DFT^P03"
 UNKNOWN_CLASS: Final = "U"  # table 0004, "unknown": PV1-2 is required
-_WITH_STRUCTURE: Final = ("2.5", "2.5.1")  # versions with MSH-9.3 and FT1-30
+WITH_STRUCTURE: Final = ("2.5", "2.5.1")  # versions with MSH-9.3 and FT1-30
+UTF_8: Final = "UNICODE UTF-8"
 # What would break the framing if it stood in a field that is echoed as it arrived.
 ECHOED: Final = str.maketrans({"\r": "\\X0D\\", "\n": "\\X0A\\", "\x0b": "\\X0B\\", "\x1c": "\\X1C\\"})
-_TEXTS: Final = {
-    PaymentKind.PAYMENT: "Agency payment",
-    PaymentKind.ADJUSTMENT: "Agency adjustment",
-    PaymentKind.REVERSAL: "Agency payment reversal",
-}
-
-
-class _Codes(Protocol):
-    @property
-    def payment(self) -> str: ...
-    @property
-    def adjustment(self) -> str: ...
-    @property
-    def payment_by_agency(self) -> Mapping[str, str]: ...
-    @property
-    def adjustment_by_agency(self) -> Mapping[str, str]: ...
-
-
-class _Settings(Protocol):
-    """What a destination's settings must have; the configuration itself is not read here."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def version(self) -> str: ...
-    @property
-    def sending_application(self) -> str: ...
-    @property
-    def sending_facility(self) -> str: ...
-    @property
-    def receiving_application(self) -> str: ...
-    @property
-    def receiving_facility(self) -> str: ...
-    @property
-    def processing_id(self) -> str: ...
-    @property
-    def payment_sign(self) -> str: ...
-    @property
-    def adjustment_sign(self) -> str: ...
-    @property
-    def reversal(self) -> str: ...
-    @property
-    def pid_2(self) -> str: ...
-    @property
-    def codes(self) -> _Codes: ...
-
-
-@dataclass(frozen=True, slots=True)
-class DestinationForm:
-    """How one EHR wants its payments: header fields, signs, codes.
-
-    MSH-3 to MSH-6 may have components (``NAME^1.2.3^ISO``). A sign is ``positive`` or ``negative``; ``reversal`` is
-    ``negative`` (PY of the opposite sign) or ``credit`` (CD). A code may bring its own text: ``CODE^Text``; the
-    mappings by agency go before the code for all. ``pid_2`` is ``empty`` or ``account``.
-    """
-
-    name: str
-    version: str = "2.5.1"
-    sending_application: str = "HL7BRIDGE"
-    sending_facility: str = ""
-    receiving_application: str = ""
-    receiving_facility: str = ""
-    processing_id: str = "P"
-    payment_sign: str = "positive"
-    adjustment_sign: str = "positive"
-    reversal: str = "negative"
-    payment_code: str = "AGYPAY"
-    adjustment_code: str = "AGYADJ"
-    pid_2: str = "empty"
-    payment_by_agency: Mapping[str, str] = field(default_factory=dict)
-    adjustment_by_agency: Mapping[str, str] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, settings: _Settings) -> DestinationForm:
-        """Return the form that a destination's settings describe."""
-        return cls(
-            settings.name,
-            settings.version,
-            settings.sending_application,
-            settings.sending_facility,
-            settings.receiving_application,
-            settings.receiving_facility,
-            settings.processing_id,
-            settings.payment_sign,
-            settings.adjustment_sign,
-            settings.reversal,
-            settings.codes.payment,
-            settings.codes.adjustment,
-            settings.pid_2,
-            settings.codes.payment_by_agency,
-            settings.codes.adjustment_by_agency,
-        )
+_Fields = dict[int, str]
 
 
 class Addressed(NamedTuple):
     """Whose account a payment posts to: whole fields as they arrived, in standard delimiters, escapes kept.
 
-    ``patient_class`` and ``account_number`` are plain text; "" is unknown, and an absent field is "".
+    ``patient_class``, ``account_number`` and what is told of the guarantor are plain text; "" is unknown, and an
+    absent field is "".
     """
 
     pid_3: str
@@ -127,6 +43,18 @@ class Addressed(NamedTuple):
     pv1_50: str
     patient_class: str
     account_number: str
+    guarantor_number: str = ""
+    guarantor_name: tuple[str, ...] = ()  # family, given, middle; or an organization's alone
+
+    def value(self, name: str) -> str:
+        """Return the field that a mapping names as a value, as it is written."""
+        if name == "account":
+            return escape(self.account_number)
+        if name == "guarantor":
+            return escape(self.guarantor_number)
+        if name == "guarantor_name":
+            return "^".join(map(escape, self.guarantor_name))
+        return str(getattr(self, name)).translate(ECHOED)
 
 
 class Identifiers(NamedTuple):
@@ -146,26 +74,110 @@ def build_payment_message(
     posted_on: dt.date,
     at: dt.datetime,
 ) -> str:
-    """Return the DFT^P03 of one payment, segments ended by CR; to be sent as UTF-8.
+    """Return the DFT^P03 of one payment that is neither a settlement's rest nor names what it takes back."""
+    item = Item(payment, identifiers.transaction_id, identifiers.batch_id, posted_on)
+    return build_message(form, [item], addressed, identifiers.control_id, at=at)
 
-    ``at`` is aware and becomes MSH-7 and EVN-2 in UTC. MSH-15 and MSH-16 stay blank (original mode). MSH-18 is given
-    only when something is not ASCII.
+
+def build_message(
+    form: DestinationForm,
+    items: Sequence[Item],
+    addressed: Addressed,
+    control_id: str,
+    *,
+    at: dt.datetime,
+    first: int = 1,
+) -> str:
+    """Return the DFT^P03 of an account's payments, segments ended by CR; ``first`` is FT1-1 of the first.
+
+    ``at`` is aware and becomes MSH-7 and EVN-2 in UTC. MSH-15 and MSH-16 stay blank in original mode. MSH-18 is the
+    form's; without one it says UTF-8 when something is not ASCII.
     """
     stamp = at.astimezone(dt.UTC).strftime("%Y%m%d%H%M%S+0000")
     segments = [
-        _segment("EVN", {1: "P03", 2: stamp}),
-        _segment("PID", _patient(form, addressed)),
-        _segment("PV1", _visit(addressed)),
-        _segment("FT1", _transaction(form, payment, identifiers, posted_on)),
+        *_with_extra(form, "EVN", {1: "P03", 2: stamp}, addressed, None),
+        *_with_extra(form, "PID", _patient(form, addressed), addressed, None),
+        *_with_extra(form, "PV1", _visit(addressed), addressed, None),
     ]
+    lines = [line for item in items for line in lines_of(form, item)]
+    for number, line in enumerate(lines, first):
+        segments += _with_extra(form, "FT1", _transaction(form, line, number), addressed, line)
+    if form.to_guarantor:
+        fields = {1: "1", 2: addressed.value("guarantor"), 3: addressed.value("guarantor_name")}
+        segments += _with_extra(form, "GT1", fields, addressed, None)
     is_ascii = all(str(segment).isascii() for segment in segments)
-    header = _header(form, identifiers.control_id, stamp, is_ascii=is_ascii)
-    return str(hl7.Message("\r", [header, *segments]))
+    header = _header(form, control_id, stamp, is_ascii=is_ascii)
+    text = str(hl7.Message("\r", [header, *segments]))
+    return text if form.outbound.charset is None else fit_text(text, form.outbound.charset)
 
 
-def _segment(name: str, fields: dict[int, str]) -> hl7.Segment:
+def fit_text(text: str, charset: str) -> str:
+    """Return text with each letter that a character set of table 0211 lacks as its base letter, or else as ``?``."""
+    codec = find_codec(charset) or "utf-8"
+    return "".join(each if is_encodable(each, charset) else _base_letters(each, codec) for each in text)
+
+
+def is_encodable(text: str, charset: str) -> bool:
+    """Return whether a character set of table 0211 has all of a text."""
+    try:
+        text.encode(find_codec(charset) or "utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _base_letters(letter: str, codec: str) -> str:
+    plain = "".join(each for each in unicodedata.normalize("NFKD", letter) if not unicodedata.combining(each))
+    return plain.encode(codec, "replace").decode(codec)
+
+
+def _segment(name: str, fields: _Fields) -> hl7.Segment:
     texts = [name, *(fields.get(number, "") for number in range(1, max(fields) + 1))]
     return hl7.Segment("|", [hl7.Field("~", [text]) for text in texts])
+
+
+def _with_extra(
+    form: DestinationForm, name: str, fields: _Fields, addressed: Addressed, line: Line | None
+) -> list[hl7.Segment]:
+    """Return a segment as the form's own fields change it, and the Z-segments that follow it."""
+    changed = _filled(form.outbound.fields.get(name, ()), addressed, line)
+    fields = {number: text for number, text in (fields | changed).items() if text or number not in changed}
+    extra = [each for each in form.outbound.segments if each.after == name]
+    return [_segment(name, fields), *(_segment(each.name, _filled(each.fields, addressed, line)) for each in extra)]
+
+
+def _filled(rules: Sequence[FieldRule], addressed: Addressed, line: Line | None) -> _Fields:
+    values = {} if line is None else _values(line)
+    return {rule.field: "^".join(_text(part, addressed, values) for part in rule.parts) for rule in rules}
+
+
+def _text(part: Part, addressed: Addressed, values: Mapping[str, str]) -> str:
+    if not part.is_value:
+        return escape(part.text)
+    return escape(values[part.text]) if part.text in values else addressed.value(part.text)
+
+
+def _values(line: Line) -> dict[str, str]:
+    """Return the named values of a payment as plain text; money is always above zero, days are YYYYMMDD."""
+    item = line.item
+    payment = item.payment
+    return {
+        "agency": payment.agency,
+        "agency_payment_id": payment.agency_payment_id,
+        "amount": money_text(payment.amount),
+        "batch_id": item.batch_id,
+        "code": line.code.split("^")[0],
+        "fee": money_text(payment.fee),
+        "method": payment.method,
+        "net": money_text(payment.amount - payment.fee),
+        "original_transaction_id": item.original_transaction_id,
+        "paid_on": f"{payment.paid_on:%Y%m%d}",
+        "posted_on": f"{item.posted_on:%Y%m%d}",
+        "posting": line.posting.value,
+        "reversal_of": payment.reversal_of,
+        "transaction_id": line.transaction_id,
+        "trust_on": f"{payment.trust_on or payment.paid_on:%Y%m%d}",
+    }
 
 
 def _header(form: DestinationForm, control_id: str, stamp: str, *, is_ascii: bool) -> hl7.Segment:
@@ -176,22 +188,26 @@ def _header(form: DestinationForm, control_id: str, stamp: str, *, is_ascii: boo
         1: "|",
         2: "^~\\&",
         7: stamp,
-        9: "DFT^P03^DFT_P03" if form.version in _WITH_STRUCTURE else MESSAGE_KIND,
+        9: "DFT^P03^DFT_P03" if form.version in WITH_STRUCTURE else MESSAGE_KIND,
         10: control_id,
         11: form.processing_id,
         12: form.version,
     }
-    if not is_ascii:
-        fields[18] = "UNICODE UTF-8"
+    if form.is_enhanced:  # the reply at once, and the application's later. Source: HL7 v2.5.1 2.9.3, table 0155
+        fields |= {15: "AL", 16: "AL"}
+    if form.outbound.charset is not None:
+        fields[18] = form.outbound.charset
+    elif not is_ascii:
+        fields[18] = UTF_8
     return _segment("MSH", fields)
 
 
-def _patient(form: DestinationForm, addressed: Addressed) -> dict[int, str]:
+def _patient(form: DestinationForm, addressed: Addressed) -> _Fields:
     account = escape(addressed.account_number) if form.pid_2 == "account" else ""
     return {1: "1", 2: account, 3: _echo(addressed.pid_3), 5: _echo(addressed.pid_5), 18: _echo(addressed.pid_18)}
 
 
-def _visit(addressed: Addressed) -> dict[int, str]:
+def _visit(addressed: Addressed) -> _Fields:
     fields = {
         1: "1",
         2: escape(addressed.patient_class) or UNKNOWN_CLASS,
@@ -201,45 +217,24 @@ def _visit(addressed: Addressed) -> dict[int, str]:
     return {number: text for number, text in fields.items() if text}
 
 
-def _transaction(
-    form: DestinationForm, payment: Payment, identifiers: Identifiers, posted_on: dt.date
-) -> dict[int, str]:
-    kind, amount, code = _posting(form, payment)
-    texts = [escape(part) for part in code.split("^")]
-    defaults = ("", _TEXTS[payment.kind], "L")
+def _transaction(form: DestinationForm, line: Line, number: int) -> _Fields:
+    item = line.item
+    payment = item.payment
     fields = {
-        1: "1",
-        2: identifiers.transaction_id,
-        3: identifiers.batch_id,
+        1: str(number),
+        2: line.transaction_id,
+        3: item.batch_id,
         4: f"{payment.paid_on:%Y%m%d}",
-        5: f"{posted_on:%Y%m%d}",
-        6: kind,
-        7: "^".join(texts + list(defaults[len(texts) :])),
+        5: f"{item.posted_on:%Y%m%d}",
+        6: line.type,
+        7: _escape_components(line.code),
         10: "1",
-        11: f"{amount}&{CURRENCY}",  # CP in v2.3 and later: the price is an MO, its parts subcomponents
-        12: f"{amount}&{CURRENCY}",
+        11: f"{line.amount}&{CURRENCY}",  # CP in v2.3 and later: the price is an MO, its parts subcomponents
+        12: f"{line.amount}&{CURRENCY}",
     }
-    if form.version in _WITH_STRUCTURE:
+    if form.version in WITH_STRUCTURE:
         fields[30] = f"{escape(payment.agency_payment_id)}^^^{escape(payment.agency)}"
     return fields
-
-
-def _posting(form: DestinationForm, payment: Payment) -> tuple[str, str, str]:
-    """Return FT1-6, the signed amount's text and the code: HL7 has no rule for signs, so the destination does."""
-    paid = form.payment_by_agency.get(payment.agency, form.payment_code)
-    if payment.kind is PaymentKind.ADJUSTMENT:
-        is_negative = form.adjustment_sign == "negative"
-        kind, code = "AJ", form.adjustment_by_agency.get(payment.agency, form.adjustment_code)
-    elif payment.kind is PaymentKind.PAYMENT:
-        is_negative = form.payment_sign == "negative"
-        kind, code = "PY", paid
-    elif form.reversal == "credit":
-        is_negative = False  # the type alone tells the direction
-        kind, code = "CD", paid
-    else:
-        is_negative = form.payment_sign != "negative"
-        kind, code = "PY", paid
-    return kind, money_text(-payment.amount if is_negative else payment.amount), code
 
 
 def _escape_components(text: str) -> str:

@@ -42,7 +42,11 @@ class PaymentStatus(StrEnum):
 class Payment:
     """One payment, adjustment or reversal of one account; (agency, agency_payment_id) names it for ever.
 
-    ``amount`` is dollars above zero: ``kind`` tells the direction. ``paid_on`` is the agency's day.
+    ``amount`` is dollars above zero: ``kind`` tells the direction. ``paid_on`` is the agency's day, ``trust_on`` the
+    day it paid the money into its trust account. ``fee`` is what the agency keeps: it never lowers what the patient is
+    credited. ``method`` is the agency's code for the medium. ``reversal_of`` is the id of the payment that is taken
+    back. A settlement ends the account for less than was owed: ``left`` is what remains then, as the agency tells it
+    (None: the balance), and is written off only once a person approves.
     """
 
     agency: str
@@ -50,6 +54,12 @@ class Payment:
     kind: PaymentKind
     amount: Decimal
     paid_on: dt.date
+    fee: Decimal = ZERO
+    trust_on: dt.date | None = None
+    method: str = ""
+    reversal_of: str = ""
+    is_settlement: bool = False
+    left: Decimal | None = None
 
     @property
     def ledger_kind(self) -> str:
@@ -113,7 +123,10 @@ def _parse_day(text: str, now: dt.datetime, problems: list[str]) -> dt.date | No
 
 
 def payment_differences(known: Payment, offered: Payment) -> tuple[str, ...]:
-    """Return what differs between two payments of one id, dollars and days spelled out; empty when they are one."""
+    """Return what differs between two payments of one id, dollars and days spelled out; empty when they are one.
+
+    What a reversal takes back, and what a settlement leaves, can be told by one of them only: that is no difference.
+    """
     found: list[str] = []
     if known.kind is not offered.kind:
         found.append(f"kind ({known.kind.value}, now {offered.kind.value})")
@@ -121,6 +134,14 @@ def payment_differences(known: Payment, offered: Payment) -> tuple[str, ...]:
         found.append(f"amount ({money_text(known.amount)}, now {money_text(offered.amount)})")
     if known.paid_on != offered.paid_on:
         found.append(f"date ({known.paid_on}, now {offered.paid_on})")
+    if known.fee != offered.fee:
+        found.append(f"fee ({money_text(known.fee)}, now {money_text(offered.fee)})")
+    if known.is_settlement != offered.is_settlement:
+        found.append("meaning (a settlement, or none)")
+    if known.reversal_of and offered.reversal_of and known.reversal_of != offered.reversal_of:
+        found.append("reversal_of (what it takes back)")
+    if known.left is not None and offered.left is not None and known.left != offered.left:
+        found.append(f"left ({money_text(known.left)}, now {money_text(offered.left)})")
     return tuple(found)
 
 

@@ -7,32 +7,54 @@ from __future__ import annotations
 
 from typing import Final
 
-from hl7bridge.message.escape import escape
-from hl7bridge.payments.message import ECHOED, Addressed
+from hl7bridge.mapping.outbound import ADDRESSES
+from hl7bridge.payments.destination import DestinationForm
+from hl7bridge.payments.message import UTF_8, Addressed, is_encodable
 
-_CHARSET: Final = 18
-_UTF_8: Final = "UNICODE UTF-8"
+_CHARSET: Final = 17  # MSH-18 in a plain split: MSH-1 is the separator itself
+_STANDARD: Final = {"PID-3": "pid_3", "PID-18": "pid_18", "PV1-19": "pv1_19", "PV1-50": "pv1_50"}
 
 
-def readdress_message(content: str, addressed: Addressed) -> str:
-    """Return a message that ``build_payment_message`` made with other ids in PID and PV1; its segments end with CR."""
-    account = escape(addressed.account_number)
-    changes = {
-        "PID": {3: addressed.pid_3, 18: addressed.pid_18},
-        "PV1": {19: addressed.pv1_19, 50: addressed.pv1_50},
-    }
+def addressing_of(form: DestinationForm) -> str:
+    """Return where in a form's messages the ids of the account stand, as kept with each; "" is the usual places."""
+    places = dict(_STANDARD)
+    if form.pid_2 == "account":
+        places["PID-2"] = "account"
+    usual = dict(places)
+    if form.to_guarantor:
+        places |= {"GT1-2": "guarantor", "GT1-3": "guarantor_name"}
+    extra = {each.name: each.fields for each in form.outbound.segments}
+    for segment, rules in {**form.outbound.fields, **extra}.items():
+        for rule in rules:
+            place = f"{segment}-{rule.field}"
+            places.pop(place, None)
+            if len(rule.parts) == 1 and rule.parts[0].is_value and rule.parts[0].text in ADDRESSES:
+                places[place] = rule.parts[0].text
+    return "" if places == usual else " ".join(f"{place}={name}" for place, name in places.items())
+
+
+def readdress_message(content: str, addressed: Addressed, addressing: str = "") -> str:
+    """Return a message that ``build_message`` made with other ids of its account; its segments end with CR.
+
+    ``addressing`` is that of the form it was made in. Ids that its character set has not leave it as it was.
+    """
     segments = [segment.split("|") for segment in content.split("\r")]
+    places = dict(place.split("=") for place in addressing.split(" ")) if addressing else dict(_STANDARD)
     for fields in segments:
-        told = changes.get(fields[0], {})
-        if fields[0] == "PID" and fields[2]:
-            told = told | {2: account}
-        for number, text in told.items():
-            _set(fields, number, text.translate(ECHOED))
-        while fields[0] == "PV1" and not fields[-1]:  # it is built no longer than its last value
+        name = fields[0]
+        if not addressing and name == "PID" and fields[2]:
+            places["PID-2"] = "account"
+        for place, value in places.items():
+            segment, number = place.split("-")
+            if segment == name:
+                _set(fields, int(number), addressed.value(value))
+        while name == "PV1" and not fields[-1]:  # it is built no longer than its last value
             fields.pop()
-    if not all(field.isascii() for fields in segments for field in fields):
-        _set(segments[0], _CHARSET - 1, _UTF_8)  # MSH-1 is the separator itself
-    return "\r".join("|".join(fields) for fields in segments)
+    declared = segments[0][_CHARSET] if len(segments[0]) > _CHARSET else ""
+    if not declared and not all(field.isascii() for fields in segments for field in fields):
+        _set(segments[0], _CHARSET, UTF_8)
+    readdressed = "\r".join("|".join(fields) for fields in segments)
+    return readdressed if not declared or is_encodable(readdressed, declared) else content
 
 
 def _set(fields: list[str], number: int, text: str) -> None:

@@ -3,42 +3,33 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from hl7bridge.delivery.delivery import (
     APPLICATION_ACK,
     PAYMENT_STATUS,
-    Delivery,
     DeliveryEvent,
     DeliveryStatus,
     next_status,
 )
-from hl7bridge.delivery.retry import RetryPolicy, decide_retry
-from hl7bridge.delivery.verdict import EVENTS, INTERRUPTED, Outcome, Verdict
 from hl7bridge.errors import NotFoundError, RefusedError
 from hl7bridge.storage.audit import append_audit
 from hl7bridge.storage.database import Store
+from hl7bridge.storage.reversals import judge_reversals
 from hl7bridge.times import utc_text
 
-# Each query repeats the condition of the partial index it reads; without those words SQLite would scan the table.
-_COLUMNS: Final = "id, destination, control_id, account_id, payment_id, content, attempts"
-_NEXT: Final = f"""
-SELECT {_COLUMNS}, next_attempt_at FROM deliveries AS d
-WHERE d.destination = ? AND (d.payment_id IS NULL) = ? AND d.status IN ('queued', 'sending') AND d.status = 'queued'
-AND NOT EXISTS (
-  SELECT 1 FROM deliveries AS earlier
-  WHERE earlier.account_id = d.account_id AND earlier.id < d.id
-  AND earlier.status IN ('queued', 'sending', 'held', 'unknown') AND earlier.status <> 'queued')
-ORDER BY d.id LIMIT 1
-"""
-_SENDING: Final = "status IN ('queued', 'sending') AND status = 'sending' AND (destination = ? OR ?)"
 _LIST: Final = """
 SELECT d.id AS delivery, d.destination, d.kind, d.control_id, d.status, d.attempts,
   CASE WHEN d.status = 'queued' THEN d.next_attempt_at END AS next_attempt_at, d.last_error,
-  d.payment_id AS payment, d.message_id AS message, d.created_at, d.finished_at
+  d.payment_id AS payment, d.message_id AS message, d.created_at, d.finished_at, d.committed_at, d.lost,
+  (SELECT count(*) FROM delivery_payments AS c WHERE c.delivery_id = d.id) AS payments
 FROM deliveries AS d
 """
+_FINAL: Final = (DeliveryStatus.ACCEPTED, DeliveryStatus.CANCELLED)
+_AGAIN: Final = (DeliveryEvent.RETRY, DeliveryEvent.RESOLVE_NOT_RECEIVED)
+PAYMENTS_OF: Final = "SELECT payment_id FROM delivery_payments WHERE delivery_id = ?"
+SET_PAYMENTS: Final = f"UPDATE payments SET status = ?, updated_at = ? WHERE id IN ({PAYMENTS_OF})"
 
 
 class Acknowledgement(NamedTuple):
@@ -50,14 +41,6 @@ class Acknowledgement(NamedTuple):
     content: str
 
 
-class Attempt(NamedTuple):
-    """How an attempt ended: the verdict, and what decides about another one (``jitter`` is random, 0 up to 1)."""
-
-    verdict: Verdict
-    policy: RetryPolicy
-    jitter: float
-
-
 def add_delivery(
     store: Store,
     *,
@@ -65,18 +48,26 @@ def add_delivery(
     kind: str,
     control_id: str,
     account_id: int,
-    payment_id: int,
+    payment_ids: Sequence[int],
     content: str,
     now: dt.datetime,
 ) -> int:
-    """Queue a whole message behind all others of its destination, and return the delivery's id."""
+    """Queue a whole message behind all others of its destination, and return the delivery's id.
+
+    It posts one payment or several of an account. A payment is carried by one delivery for ever: a second one is
+    refused by the database.
+    """
     time = utc_text(now)
-    cursor = store.execute(
+    delivery_id = store.insert(
         "INSERT INTO deliveries (destination, kind, control_id, account_id, payment_id, content, status, attempts,"
         " next_attempt_at, last_error, created_at) VALUES (?, ?, ?, ?, ?, ?, 'queued', 0, ?, '', ?)",
-        (destination, kind, control_id, account_id, payment_id, content, time, time),
+        (destination, kind, control_id, account_id, payment_ids[0], content, time, time),
     )
-    return int(cursor.lastrowid)
+    store.executemany(
+        "INSERT INTO delivery_payments (delivery_id, payment_id) VALUES (?, ?)",
+        [(delivery_id, each) for each in payment_ids],
+    )
+    return delivery_id
 
 
 def add_acknowledgements(store: Store, acknowledgements: Iterable[Acknowledgement], now: str) -> None:
@@ -86,91 +77,6 @@ def add_acknowledgements(store: Store, acknowledgements: Iterable[Acknowledgemen
         f" next_attempt_at, last_error, created_at) VALUES (?, ?, ?, ?, '{APPLICATION_ACK}', 'queued', 0, ?, '', ?)",
         [(*each, now, now) for each in acknowledgements],
     )
-
-
-def next_delivery(store: Store, destination: str, now: dt.datetime, after: Delivery | None = None) -> Delivery | None:
-    """Return the delivery whose turn it is, or None while there is none or it waits for its next attempt.
-
-    Payments go out in the order in which they were queued, and so do acknowledgements: one that waits holds back all
-    of its kind behind it. Only those of an account with an earlier delivery that is sending, held or unknown are passed
-    over, so that other accounts go on. The two kinds do not wait for each other: ``after`` a payment it is an
-    acknowledgement's turn when there is one, and the other way round.
-    """
-    is_payments_turn = after is None or after.payment_id is None
-    for is_without_payment in (not is_payments_turn, is_payments_turn):
-        row = store.row(_NEXT, (destination, is_without_payment))
-        if row is not None and row[-1] <= utc_text(now):
-            return Delivery(*row[:-1])
-    return None
-
-
-def claim_next(store: Store, destination: str, now: dt.datetime, after: Delivery | None = None) -> Delivery | None:
-    """Take the next delivery and mark it as sending; the caller commits before it writes the first byte."""
-    delivery = next_delivery(store, destination, now, after)
-    return None if delivery is None else mark_sending(store, delivery.id, now)
-
-
-def mark_sending(store: Store, delivery_id: int, now: dt.datetime) -> Delivery:
-    """Begin an attempt: one more, sending; raises RefusedError when the delivery is not queued."""
-    _move(store, delivery_id, DeliveryEvent.STARTED, now)
-    store.execute("UPDATE deliveries SET attempts = attempts + 1, last_error = '' WHERE id = ?", (delivery_id,))
-    return Delivery(*store.rows(f"SELECT {_COLUMNS} FROM deliveries WHERE id = ?", (delivery_id,))[0])
-
-
-def record_verdict(store: Store, delivery_id: int, attempt: Attempt, now: dt.datetime) -> DeliveryStatus:
-    """End an attempt as its verdict says, and return what the delivery is now.
-
-    Put off by the destination, it is queued again for later, or held when this was the last attempt; so is an
-    acknowledgement whose reply was lost, for a second one doubles nothing. What was not sent counts as no attempt.
-    Raises RefusedError when the delivery is not being sent.
-    """
-    verdict, reason = attempt.verdict, attempt.verdict.reason
-    event = EVENTS[verdict.outcome]
-    wait = dt.timedelta(0)
-    attempts, kind = store.rows("SELECT attempts, kind FROM deliveries WHERE id = ?", (delivery_id,))[0]
-    if verdict.outcome is Outcome.RETRY or (verdict.outcome is Outcome.UNKNOWN and kind == APPLICATION_ACK):
-        later = decide_retry(attempt.policy, attempts, attempt.jitter)
-        event = DeliveryEvent.POSTPONED
-        if later is None:
-            event, reason = DeliveryEvent.REFUSED, f"{reason} (attempt {attempts}, the last)"
-        else:
-            wait = later
-    status = _move(store, delivery_id, event, now)
-    store.execute(
-        "UPDATE deliveries SET last_error = ?, next_attempt_at = ?, attempts = attempts - ? WHERE id = ?",
-        (reason, utc_text(now + wait), int(verdict.outcome is Outcome.NOT_SENT), delivery_id),
-    )
-    return status
-
-
-def record_no_connection(store: Store, delivery_id: int, reason: str, retry_at: dt.datetime) -> None:
-    """Note why the next delivery could not be tried and when it will be; no attempt is counted."""
-    store.execute(
-        "UPDATE deliveries SET last_error = ?, next_attempt_at = ? WHERE id = ? AND status = 'queued'",
-        (reason, utc_text(retry_at), delivery_id),
-    )
-
-
-def recover_sending(store: Store, now: dt.datetime, destination: str | None = None) -> int:
-    """Turn what was being sent when the program ended into ``unknown``, and return how many there were.
-
-    Called before a sender starts. The destination may have each of them or not: only a person can tell. An
-    acknowledgement is queued again instead, and not counted.
-    """
-    chosen = (destination, destination is None)
-    store.execute(
-        f"UPDATE deliveries SET status = 'queued', last_error = ? WHERE {_SENDING} AND kind = '{APPLICATION_ACK}'",
-        (INTERRUPTED.reason, *chosen),
-    )
-    store.execute(
-        "UPDATE payments SET status = 'unknown', updated_at = ?"
-        f" WHERE id IN (SELECT payment_id FROM deliveries WHERE {_SENDING})",
-        (utc_text(now), *chosen),
-    )
-    cursor = store.execute(
-        f"UPDATE deliveries SET status = 'unknown', last_error = ? WHERE {_SENDING}", (INTERRUPTED.reason, *chosen)
-    )
-    return int(cursor.rowcount)
 
 
 def retry_delivery(store: Store, delivery_id: int, *, now: dt.datetime, actor: str, reason: str) -> DeliveryStatus:
@@ -187,18 +93,52 @@ def resolve_delivery(
 
 
 def cancel_delivery(store: Store, delivery_id: int, *, now: dt.datetime, actor: str, reason: str) -> DeliveryStatus:
-    """Never send a queued or held delivery. The ledger keeps the money: a reversal takes it out."""
-    return _decide(store, delivery_id, DeliveryEvent.CANCEL, now=now, actor=actor, reason=reason)
+    """Never send a queued or held delivery, nor the reversal of what it carries: the EHR never had either.
+
+    The ledger keeps the money: a reversal takes it out.
+    """
+    status = _decide(store, delivery_id, DeliveryEvent.CANCEL, now=now, actor=actor, reason=reason)
+    for move in judge_reversals(store, delivery_id, utc_text(now)):
+        move_delivery(store, move.delivery_id, move.event, now, move.reason)
+    return status
 
 
 def list_deliveries(
-    store: Store, *, delivery_id: int | None = None, status: str | None = None
+    store: Store, *, delivery_id: int | None = None, status: str | None = None, destination: str | None = None
 ) -> Iterator[dict[str, Any]]:
     """Return deliveries, newest first, one at a time; ``next_attempt_at`` only for those that are queued."""
-    conditions = {"d.id = ?": delivery_id, "d.status = ?": status}
+    conditions = {"d.id = ?": delivery_id, "d.status = ?": status, "d.destination = ?": destination}
     chosen = {text: value for text, value in conditions.items() if value is not None}
     where = f" WHERE {' AND '.join(chosen)}" if chosen else ""
     return store.dicts(f"{_LIST}{where} ORDER BY d.id DESC", tuple(chosen.values()))
+
+
+def move_delivery(
+    store: Store, delivery_id: int, event: DeliveryEvent, now: dt.datetime, reason: str | None = None
+) -> DeliveryStatus:
+    """Change the status of a delivery and of its payments as the table of transitions says, and return it.
+
+    ``reason`` is kept with it, unless it is None. Raises RefusedError when that cannot be, NotFoundError when there is
+    no such delivery.
+    """
+    row = store.row("SELECT status FROM deliveries WHERE id = ?", (delivery_id,))
+    if row is None:
+        raise NotFoundError(f"no delivery {delivery_id}")
+    status = next_status(DeliveryStatus(row[0]), event)
+    time = utc_text(now)
+    store.execute(
+        "UPDATE deliveries SET status = ?, finished_at = ?, committed_at = ?, last_error = coalesce(?, last_error)"
+        " WHERE id = ?",
+        (
+            status,
+            time if status in _FINAL else None,
+            time if event is DeliveryEvent.COMMITTED else None,
+            reason,
+            delivery_id,
+        ),
+    )
+    store.execute(SET_PAYMENTS, (PAYMENT_STATUS[status], time, delivery_id))
+    return status
 
 
 def _decide(
@@ -206,28 +146,53 @@ def _decide(
 ) -> DeliveryStatus:
     if not reason.strip():
         raise RefusedError("a reason is needed: say what was found, and where")
-    status = _move(store, delivery_id, event, now)
+    _require_sense(store, delivery_id, event)
+    status = move_delivery(store, delivery_id, event, now)
     if status is DeliveryStatus.QUEUED:
         store.execute(
-            "UPDATE deliveries SET attempts = 0, next_attempt_at = ? WHERE id = ?", (utc_text(now), delivery_id)
+            "UPDATE deliveries SET was_sent = max(was_sent, attempts + lost > 0), attempts = 0, next_attempt_at = ?"
+            " WHERE id = ?",
+            (utc_text(now), delivery_id),
         )
+    if event is DeliveryEvent.RESOLVE_NOT_RECEIVED:
+        store.execute("UPDATE deliveries SET lost = 0 WHERE id = ?", (delivery_id,))
     action = f"deliveries.{event.value.split()[0]}"
     subject = f"delivery {delivery_id}: {event.value}, now {status.value}"
     append_audit(store, at=now, actor=actor, action=action, subject=subject, reason=reason.strip())
     return status
 
 
-def _move(store: Store, delivery_id: int, event: DeliveryEvent, now: dt.datetime) -> DeliveryStatus:
-    """Change the status of a delivery and of its payment as the table of transitions says."""
-    row = store.row("SELECT status, payment_id FROM deliveries WHERE id = ?", (delivery_id,))
+def _require_sense(store: Store, delivery_id: int, event: DeliveryEvent) -> None:
+    """Refuse to call accepted what was never sent, to cancel what may have arrived, and to send again what is there."""
+    row = store.row("SELECT status, lost FROM deliveries WHERE id = ? AND status <> 'sending'", (delivery_id,))
     if row is None:
-        raise NotFoundError(f"no delivery {delivery_id}")
-    status = next_status(DeliveryStatus(row[0]), event)
-    finished_at = utc_text(now) if status in (DeliveryStatus.ACCEPTED, DeliveryStatus.CANCELLED) else None
-    store.execute("UPDATE deliveries SET status = ?, finished_at = ? WHERE id = ?", (status, finished_at, delivery_id))
-    if row[1] is not None:
-        store.execute(
-            "UPDATE payments SET status = ?, updated_at = ? WHERE id = ?",
-            (PAYMENT_STATUS[status], utc_text(now), row[1]),
+        return
+    status, lost = row
+    if event is DeliveryEvent.RESOLVE_ACCEPTED and status == DeliveryStatus.QUEUED and not lost:
+        raise RefusedError("the delivery is queued and has not been sent; it goes out by itself, or cancel it")
+    if event is DeliveryEvent.CANCEL and lost and status in (DeliveryStatus.QUEUED, DeliveryStatus.HELD):
+        raise RefusedError(
+            "the delivery may have arrived: look in the destination; resolve --accepted when it is there,"
+            " resolve --not-received when it is not"
         )
-    return status
+    if event is DeliveryEvent.RESOLVE_NOT_RECEIVED and status == DeliveryStatus.HELD and not lost:
+        raise RefusedError("the destination refused the delivery, so it is not there: retry or cancel it")
+    if event in _AGAIN:
+        _require_unseen(store, delivery_id)
+
+
+def _require_unseen(store: Store, delivery_id: int) -> None:
+    """Refuse to send again what posts a payment that came back on the EHR's feed."""
+    seen = store.row(
+        "SELECT min(p.id), (SELECT count(*) FROM delivery_payments o WHERE o.delivery_id = c.delivery_id)"
+        " FROM delivery_payments c JOIN payments p ON p.id = c.payment_id WHERE c.delivery_id = ?"
+        " AND p.echoed_at IS NOT NULL GROUP BY c.delivery_id",
+        (delivery_id,),
+    )
+    if seen is None:
+        return
+    payment_id, carried = seen
+    rest = "" if carried == 1 else "; have what is not there of the other payments posted by hand first"
+    raise RefusedError(
+        f"payment {payment_id} came back on the feed: it is there; look again, then resolve --accepted{rest}"
+    )

@@ -32,6 +32,15 @@ KINDS: Final = {
     "placement_rejected": "an agency does not take a placement; its code says why",
     "notice_refused": "an agency does not take a notice: it may go on with what it had before",
     "settlement": "an agency settled for less than is owed; a person approves it or not",
+    "payment_changed": "an agency tells other things under the id of a payment that is known; nothing was posted",
+    "reversal_unmatched": "an agency takes back what it has not paid, or took back before; the money is in suspense",
+    "adjustment_taken_back": "an agency takes back a balance it gave up; a person posts that or not",
+    "reversal_alone": "a reversal waits or is out for a payment that was cancelled; its message is held if it can be",
+    "echo_differs": "the EHR has posted a payment of ours with another amount or type than it was sent with",
+    "echo_elsewhere": "the EHR has posted a payment of ours to another account than it was sent for",
+    "echo_taken_back": "the EHR has taken back a payment of ours; the agency may take back the same money",
+    "echo_against": "the EHR has a payment of ours that was cancelled, or was never sent as far as is known here",
+    "reply_against": "the EHR said the opposite of what a payment counts as here, or has what was never sent",
     "recall_objection": "an agency objects to a recall; a person grants or denies it",
 }
 HOLD: Final = "hold"
@@ -57,12 +66,16 @@ def open_exception(
     message_id: int | None,
     reason: str,
     at: str,
+    each_reason: bool = False,
 ) -> bool:
-    """Store what a person must look at, inside the caller's transaction; False when the same is open already."""
+    """Store what a person must look at, inside the caller's transaction; False when the same is open already.
+
+    The same is one of that kind, of that account or message; with ``each_reason`` one with those words too.
+    """
     known = store.row(
         "SELECT 1 FROM exceptions WHERE kind = ? AND account_id IS ? AND other_account_id IS ? AND closed_at IS NULL"
-        " AND (account_id IS NOT NULL OR message_id = ?)",
-        (kind, account_id, other_account_id, message_id),
+        " AND (account_id IS NOT NULL OR message_id = ? OR ?) AND (reason = ? OR NOT ?)",
+        (kind, account_id, other_account_id, message_id, each_reason, reason, each_reason),
     )
     if known is not None:
         return False

@@ -33,7 +33,7 @@ _PLACED: Final = (
     f"SELECT id FROM placements WHERE status IN ({OPEN_STATUSES}) AND"
     " (account_id = ? OR account_id IN (SELECT id FROM accounts WHERE merged_into = ?)) ORDER BY id"
 )
-_REKEYED: Final = ("payments", "deliveries", "signals", "coverage_history")
+_REKEYED: Final = ("payments", "deliveries", "echoes", "signals", "coverage_history")
 
 
 class Joined(NamedTuple):

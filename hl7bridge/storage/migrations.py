@@ -6,15 +6,17 @@ from typing import Final
 
 from sqlite_utils import Database, Migrations
 
+from hl7bridge.storage.schema_echoes import fill_transactions
 from hl7bridge.storage.schema_initial import INITIAL
 from hl7bridge.storage.schema_meaning import MEANING
+from hl7bridge.storage.schema_payments import PAYMENTS
 from hl7bridge.storage.schema_placements import PLACEMENTS, TRIGGERS
 from hl7bridge.storage.schema_visits import fill_visits
 from hl7bridge.storage.schema_wire import WIRE
 
 migrations: Final = Migrations("hl7bridge")
 # In order; a store that has others was made by a newer release.
-NAMES: Final = ("0001_initial", "0002_wire", "0003_meaning", "0004_placements")
+NAMES: Final = ("0001_initial", "0002_wire", "0003_meaning", "0004_placements", "0005_payments")
 SCHEMA_VERSION: Final = len(NAMES)
 
 
@@ -50,3 +52,11 @@ def placements(db: Database) -> None:
     """What agencies are told after the placement, what they answer, and which accounts changed under a placement."""
     for statement in (*statements(PLACEMENTS), *TRIGGERS):
         db.execute(statement)
+
+
+@migrations(name=NAMES[4])
+def payments(db: Database) -> None:
+    """Remittances, suspense, echoes, what a payment's message still waits for, and closed days of money."""
+    for statement in statements(PAYMENTS):
+        db.execute(statement)
+    fill_transactions(db.conn)

@@ -12,8 +12,8 @@ from hl7bridge.storage.payments import address_of
 
 # What is being sent, or may have arrived, stays what it was: a person compares it with what the EHR has.
 _WAITING: Final = (
-    "SELECT id, content FROM deliveries WHERE account_id = ? AND payment_id IS NOT NULL"
-    " AND status IN ('queued', 'sending', 'held', 'unknown') AND status IN ('queued', 'held')"
+    "SELECT id, content, addressing FROM deliveries WHERE account_id = ? AND payment_id IS NOT NULL"
+    " AND status IN ('queued', 'sending', 'held', 'unknown') AND status IN ('queued', 'held') AND lost = 0"
 )
 
 
@@ -27,7 +27,9 @@ def readdress_deliveries(store: Store, account_id: int) -> int:
     except RefusedError:  # nothing tells whose it is any more: the message stays as it was
         return 0
     changed = [
-        (new, delivery_id) for delivery_id, content in rows if (new := readdress_message(content, addressed)) != content
+        (new, delivery_id)
+        for delivery_id, content, addressing in rows
+        if (new := readdress_message(content, addressed, addressing)) != content
     ]
     store.executemany("UPDATE deliveries SET content = ? WHERE id = ?", changed)
     return len(changed)

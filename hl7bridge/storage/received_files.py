@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
 from hl7bridge.errors import NotFoundError
+from hl7bridge.layouts.layout import Record
 from hl7bridge.money import from_cents, to_cents
-from hl7bridge.placement.records import Answer
+from hl7bridge.payments.remittance import Remitted
 from hl7bridge.storage.agency_files import in_dollars
 from hl7bridge.storage.database import Row, Store
 
@@ -132,7 +134,7 @@ def is_number_taken(store: Store, agency: str, kind: str, number: int) -> bool:
     return row is not None
 
 
-def add_outcomes(store: Store, file_id: int, kind: str, outcomes: Iterable[tuple[Answer, Outcome]]) -> None:
+def add_outcomes(store: Store, file_id: int, kind: str, outcomes: Iterable[tuple[Record, Outcome]]) -> None:
     """Keep what each record of a file said and did; inside the caller's transaction."""
     store.executemany(
         "INSERT INTO received_records (file_id, line, placement_id, kind, content, outcome, reason)"
@@ -182,8 +184,14 @@ def problem_text(problems: Sequence[str]) -> str:
     return "\n".join(problems)
 
 
-def _content(record: Answer) -> str:
-    told = {name: value for name, value in record._asdict().items() if name != "line" and value not in (None, "")}
+def _content(record: Record) -> str:
+    if isinstance(record, Remitted):
+        values = record._asdict() | asdict(record.payment)
+        del values["payment"]
+        values["kind"] = record.kind.value
+    else:
+        values = record._asdict()
+    told = {name: value for name, value in values.items() if name != "line" and value not in (None, "")}
     return json.dumps(told, ensure_ascii=False, default=str, separators=(",", ":"))
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from itertools import groupby
 from typing import Any, Final, NamedTuple
 
-from hl7bridge.delivery.delivery import PAYMENT_STATUS, DeliveryStatus
+from hl7bridge.delivery.delivery import APPLICATION_ACK, PAYMENT_STATUS, DeliveryStatus
 from hl7bridge.ledger.account import AccountState, fold_entries, new_account
 from hl7bridge.mapping.records import Entry
 from hl7bridge.money import from_cents, to_cents
@@ -21,7 +21,10 @@ from hl7bridge.storage.agency_files import content_totals, is_as_frozen, read_fi
 from hl7bridge.storage.audit import verify_audit
 from hl7bridge.storage.cases import OPEN_STATUSES
 from hl7bridge.storage.database import DatabaseError, Store
+from hl7bridge.storage.echoes import odd_echoes
 from hl7bridge.storage.messages import Disposition, read_counters
+from hl7bridge.storage.money_days import changed_days
+from hl7bridge.storage.verify_money import money_counts, money_problems
 
 MOST_PROBLEMS: Final = 20  # of one check that are told; the rest are counted
 _PAGE_READS: Final = 3  # a page that the daemon writes at this moment may read badly; not three times
@@ -212,19 +215,33 @@ def _check_payments(store: Store) -> _Result:
 
 
 def _check_deliveries(store: Store) -> _Result:
-    """Each payment has one delivery, whose status says what the payment's is."""
+    """Each payment that was queued has one delivery, whose status says what the payment's is."""
     found = _Findings()
     count = 0
-    for delivery_id, status, payment_status in store.execute(
-        "SELECT d.id, d.status, p.status FROM deliveries d JOIN payments p ON p.id = d.payment_id ORDER BY d.id"
+    for delivery_id, status, first_id, payment_id, payment_status in store.execute(
+        "SELECT d.id, d.status, d.payment_id, c.payment_id, p.status FROM deliveries d LEFT JOIN delivery_payments c"
+        " ON c.delivery_id = d.id LEFT JOIN payments p ON p.id = c.payment_id WHERE d.kind <> ? ORDER BY d.id",
+        (APPLICATION_ACK,),
     ):
         count += 1
-        if PAYMENT_STATUS[DeliveryStatus(status)] != payment_status:
+        if first_id is None or payment_id is None:
+            found.note(f"delivery {delivery_id} carries no payment")
+        elif PAYMENT_STATUS[DeliveryStatus(status)] != payment_status:
             found.note(f"delivery {delivery_id} is {status}, and its payment {payment_status}")
-    payments = store.rows("SELECT count(*) FROM payments")[0][0]
-    if payments != count:
-        found.note(f"{payments} payments, and {count} deliveries of payments")
-    return found, f"{count} deliveries"
+    for (payment_id,) in store.execute(
+        "SELECT p.id FROM payments p LEFT JOIN delivery_payments c ON c.payment_id = p.id"
+        " WHERE c.payment_id IS NULL AND p.status <> 'received' ORDER BY p.id"
+    ):
+        found.note(f"payment {payment_id} is in no delivery")
+    return found, f"{count} payments in deliveries"
+
+
+def _check_remittances(store: Store) -> _Result:
+    """Remittances, suspense, reversals, settlements, echoes and closed days fit one another."""
+    found = _Findings()
+    for problem in (*money_problems(store), *odd_echoes(store), *changed_days(store)):
+        found.note(problem)
+    return found, money_counts(store)
 
 
 def _check_files(store: Store) -> _Result:
@@ -271,6 +288,7 @@ CHECKS: Final[dict[str, Callable[[Store], _Result]]] = {
     "messages": _check_counters,
     "placements": _check_placements,
     "payments": _check_payments,
+    "remittances": _check_remittances,
     "deliveries": _check_deliveries,
     "agency files": _check_files,
     "audit log": _check_audit,

@@ -7,16 +7,12 @@ import re
 
 import pytest
 from bridge_samples import Bridge, charges, registration
+from delivery_samples import claim_one, end_attempt
 
 from hl7bridge.cli.accounts import COLUMNS
+from hl7bridge.delivery.policy import DeliveryRules
 from hl7bridge.delivery.verdict import Outcome, Verdict
-from hl7bridge.storage.deliveries import (
-    Attempt,
-    RetryPolicy,
-    cancel_delivery,
-    claim_next,
-    record_verdict,
-)
+from hl7bridge.storage.deliveries import cancel_delivery
 
 NAMES = ("TESTPATIENT", "AURELIA", "SAMPLE ST", "1971", "555-0143", "M77", "V77")
 
@@ -125,11 +121,11 @@ def test_the_timeline_tells_everything_in_order_of_time(bridge):
     now = dt.datetime.now(dt.UTC) + dt.timedelta(minutes=1)
     with bridge.store() as store:
         with store.transaction():
-            first = claim_next(store, "ehr", now)
-            record_verdict(store, first.id, Attempt(Verdict(Outcome.ACCEPTED), RetryPolicy(), 0.0), now)
+            first = claim_one(store, "ehr", now)
+            end_attempt(store, first.id, Verdict(Outcome.ACCEPTED), DeliveryRules(), now)
         with store.transaction():
-            second = claim_next(store, "ehr", now)
-            record_verdict(store, second.id, Attempt(Verdict(Outcome.HELD, "AE: no"), RetryPolicy(), 0.0), now)
+            second = claim_one(store, "ehr", now)
+            end_attempt(store, second.id, Verdict(Outcome.HELD, "AE: no"), DeliveryRules(), now)
     (account,) = bridge.rows("accounts", "show", "5027440")
     at = [event["at"] for event in account["timeline"]]
     assert at == sorted(at)

@@ -6,14 +6,14 @@ import json
 
 import pytest
 from click.testing import CliRunner
-from payment_samples import NOW, add_account, make_payment, post, statuses
+from delivery_samples import end_attempt, start_attempt
+from payment_samples import add_account, make_payment, post, statuses
 
 from hl7bridge.cli.main import main
-from hl7bridge.delivery.retry import RetryPolicy
+from hl7bridge.delivery.policy import DeliveryRules
 from hl7bridge.delivery.verdict import NO_REPLY, Outcome, Verdict
 from hl7bridge.storage.audit import read_audit
 from hl7bridge.storage.database import open_store, read_key
-from hl7bridge.storage.deliveries import Attempt, mark_sending, record_verdict
 
 HELD = Verdict(Outcome.HELD, "AE 204 unknown key identifier at PID-3")
 
@@ -38,8 +38,8 @@ class Site:
 
     def stick(self, verdict):
         """Have the first delivery end with a verdict."""
-        mark_sending(self.store, 1, NOW)
-        record_verdict(self.store, 1, Attempt(verdict, RetryPolicy(), 0.0), NOW)
+        start_attempt(self.store, 1)
+        end_attempt(self.store, 1, verdict, DeliveryRules())
 
 
 @pytest.fixture
@@ -104,6 +104,26 @@ def test_the_answer_can_be_json(site):
     site.stick(HELD)
     row = json.loads(site.run("retry", 1, "--reason", "mended", "--json").stdout)
     assert (row["delivery"], row["status"], row["attempts"]) == (1, "queued", 0)
+
+
+def test_several_are_decided_about_together_or_none_is(site):
+    """A morning after the EHR refused a code has many; each is written down."""
+    site.stick(HELD)
+    start_attempt(site.store, 2)
+    end_attempt(site.store, 2, NO_REPLY, DeliveryRules())
+    refused = site.run("retry", 1, 2, "--reason", "the code is there now")
+    assert refused.exit_code == 1
+    assert refused.stderr.endswith("(delivery 2; nothing was changed)\n")
+    assert [status for status, _ in statuses(site.store)] == ["held", "unknown"]
+    taken = site.run("resolve", 1, 2, 1, "--accepted", "--reason", "both seen in the EHR")
+    assert taken.stdout == "delivery 1 is accepted\ndelivery 2 is accepted\n"
+    assert [each["action"] for each in read_audit(site.store)] == ["deliveries.resolve", "deliveries.resolve", "init"]
+
+
+def test_a_list_can_be_of_one_destination(site):
+    """By its name."""
+    assert len(site.rows("--destination", "ehr")) == 2
+    assert site.rows("--destination", "other") == []
 
 
 @pytest.mark.parametrize(

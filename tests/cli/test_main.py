@@ -33,7 +33,7 @@ def scratch(monkeypatch):
 def test_the_version_is_of_program_schema_and_mapping_format():
     """What a person reports with a problem."""
     result = run("--version")
-    assert result.stdout == "hl7bridge 0.1.0 (schema 4, mapping format 1)\n"
+    assert result.stdout == "hl7bridge 0.1.0 (schema 5, mapping format 1)\n"
     assert result.exit_code == 0
 
 

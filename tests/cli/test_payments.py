@@ -1,46 +1,15 @@
-"""``payments``: posted once, from the command line or a file, or refused with a line that helps and nothing written."""
+"""``payments``: posted once, or refused with a line that helps and nothing written."""
 
 from __future__ import annotations
 
 import json
 
 import pytest
-from click.testing import CliRunner
-from payment_samples import add_account, statuses
+from payment_samples import add_account
+from payments_site import Site, post
 
-from hl7bridge.cli.main import main
 from hl7bridge.message.parse import parse_message
 from hl7bridge.storage.audit import read_audit, verify_audit
-from hl7bridge.storage.database import open_store, read_key
-
-FILE = """agency_payment_id,account,amount,date,kind
-CHK1,5027440,150.00,2026-01-14,
-ADJ1,5027440,50.00,2026-01-14,adjustment
-"""
-
-
-class Site:
-    """A folder as ``init`` makes it, with its store open."""
-
-    def __init__(self, folder):
-        self.folder = folder
-        assert CliRunner().invoke(main, ["init", str(folder)], catch_exceptions=False).exit_code == 0
-        self.config = folder / "hl7bridge.toml"
-        key = read_key(folder / "secrets" / "store.key")
-        self.store = open_store(folder / "data" / "hl7bridge.db", key, create=True)
-
-    def run(self, *arguments, text=None):
-        """Run a command as the shell would."""
-        given = [*arguments, "--config", str(self.config)]
-        return CliRunner().invoke(main, [str(each) for each in given], input=text, catch_exceptions=False)
-
-    def payments(self, *options):
-        """Return what ``payments --json`` shows."""
-        return [json.loads(line) for line in self.run("payments", "--json", *options).stdout.splitlines()]
-
-    def counts(self):
-        """Return how many payments, deliveries and entries there are."""
-        return [self.store.row(f"SELECT count(*) FROM {table}")[0] for table in ("payments", "deliveries", "entries")]
 
 
 @pytest.fixture
@@ -48,12 +17,6 @@ def site(tmp_path):
     made = Site(tmp_path / "d")
     yield made
     made.store.close()
-
-
-def post(site, **changes):
-    options = {"agency": "sample", "id": "CHK1", "account": "5027440", "amount": "150.00", "date": "2026-01-14"}
-    given = [part for name, value in (options | changes).items() for part in (f"--{name}", value)]
-    return site.run("payments", "post", *given)
 
 
 def test_a_payment_is_posted_and_listed(site):
@@ -74,6 +37,12 @@ def test_a_payment_is_posted_and_listed(site):
         "status": "queued",
         "received_at": "",
         "delivery": 1,
+        "fee": "0.00",
+        "trust_on": None,
+        "method": "",
+        "reverses": None,
+        "settlement": None,
+        "settles": None,
     }
     actions = [entry["action"] for entry in read_audit(site.store)]
     assert actions[:2] == ["payments.list", "payments.post"]
@@ -189,86 +158,30 @@ def test_payments_are_listed_by_status_and_for_people(site):
     assert len(site.payments("--status", "queued")) == 1
 
 
-def test_a_file_is_posted_whole(site):
-    """With its totals; the balance and the batch are its own."""
+def test_a_settlement_is_written_off_once_a_person_approves(site):
+    """The payment is posted at once, the adjustment only then; a second approval is refused."""
     add_account(site.store)
-    file = site.folder / "remittance.csv"
-    file.write_text(FILE)
-    result = site.run("payments", "import", file, "--agency", "sample")
-    assert result.exit_code == 0
-    assert result.stdout == "2 posted (150.00 paid, 50.00 adjusted), 0 already posted (0.00 paid)\n"
-    assert statuses(site.store) == [("queued", "queued")] * 2
-    assert site.store.row("SELECT charges - payments - adjustments FROM accounts")[0] == 30000
-    batches = {parse_message(row[0].encode()).get("FT1-3") for row in site.store.rows("SELECT content FROM deliveries")}
-    assert len(batches) == 1
-    (entry,) = [each for each in read_audit(site.store) if each["action"] == "payments.import"]
-    assert entry["subject"].startswith("agency sample, file sha256 ")
+    given = ["--agency", "sample", "--id", "SET1", "--account", "5027440", "--amount", "300", "--date", "2026-01-14"]
+    assert site.run("payments", "post", *given, "--kind", "settlement", "--fee", "60").exit_code == 0
+    assert site.store.rows("SELECT kind, amount, fee, settlement FROM payments") == [("payment", 30000, 6000, 20000)]
+    [(reason,)] = site.store.rows("SELECT reason FROM exceptions WHERE kind = 'settlement' AND closed_at IS NULL")
+    assert "payment 1 settles the account, 200.00 dollars are left" in reason
+    assert site.run("payments", "approve", "1", "--reason", " ").exit_code == 1
+    result = site.run("payments", "approve", "1", "--reason", "agreed, J.D.")
+    assert result.stdout == "payment 2: posted; status queued\n"
+    (adjustment, _) = site.payments()
+    assert (adjustment["kind"], adjustment["amount"], adjustment["settles"]) == ("adjustment", "200.00", 1)
+    assert site.store.row("SELECT charges - payments - adjustments FROM accounts") == (0,)
+    assert site.store.rows("SELECT resolution FROM exceptions") == [("agreed, J.D.",)]
+    again = site.run("payments", "approve", "1", "--reason", "agreed", "--json")
+    assert (again.exit_code, "approved before: the rest is adjustment 2" in again.stderr) == (1, True)
+    assert "payments.approve" in [each["action"] for each in read_audit(site.store)]
 
 
-def test_a_file_imported_again_posts_nothing(site):
-    """And says what it found; a line that was added is posted."""
+def test_an_approval_can_say_how_much(site):
+    """As one JSON object."""
     add_account(site.store)
-    site.run("payments", "import", "-", "--agency", "sample", text=FILE)
-    result = site.run("payments", "import", "-", "--agency", "sample", text=FILE + "CHK2,5027440,1.00,2026-01-14,\n")
-    assert result.stdout == "1 posted (1.00 paid), 2 already posted (150.00 paid, 50.00 adjusted)\n"
-    assert site.counts()[0] == 3
-
-
-def test_a_file_can_be_followed_line_by_line(site):
-    """One object a line; the totals go to stderr."""
-    add_account(site.store)
-    result = site.run("payments", "import", "-", "--agency", "sample", "--json", text=FILE)
-    rows = [json.loads(line) for line in result.stdout.splitlines()]
-    assert [(row["agency_payment_id"], row["kind"], row["is_new"]) for row in rows] == [
-        ("CHK1", "payment", True),
-        ("ADJ1", "adjustment", True),
-    ]
-    assert "2 posted" in result.stderr
-
-
-@pytest.mark.parametrize(
-    ("text", "lines"),
-    [
-        (FILE + "CHK2,5027440,x,2026-01-14,\nCHK3,5027440,1.00,yesterday,\n", [4, 5]),
-        (FILE + "CHK2,404,1.00,2026-01-14,\nNSF1,5027440,150.01,2026-01-14,reversal\n", [4, 5]),
-        (FILE + "CHK1,5027440,1.00,2026-01-14,\n", [4]),
-        ("", [1]),
-        (FILE + "CHK2,5027440,1.00,2026-01-14,r\udce9versal\n", [4]),
-    ],
-)
-def test_a_file_with_a_problem_posts_nothing_and_names_every_line(site, text, lines):
-    """All or nothing."""
-    add_account(site.store)
-    file = site.folder / "remittance.csv"
-    file.write_bytes(text.encode("utf-8", "surrogateescape"))
-    result = site.run("payments", "import", file, "--agency", "sample")
-    assert result.exit_code == 1
-    named = [line for line in result.stderr.splitlines() if "remittance.csv:" in line]
-    assert [int(line.split("remittance.csv:")[1].split(":")[0]) for line in named] == lines
-    assert site.counts() == [0, 0, 1]
-
-
-def test_a_file_that_changes_a_known_payment_is_refused_whole(site):
-    """The good lines wait until a person has asked the agency."""
-    add_account(site.store)
-    post(site)
-    text = FILE.replace("150.00", "151.00")
-    result = site.run("payments", "import", "-", "--agency", "sample", text=text)
-    assert result.exit_code == 1
-    assert "-:2: payment 1 has this agency_payment_id with another amount (150.00, now 151.00)" in result.stderr
-    assert site.counts() == [1, 1, 2]
-
-
-def test_a_file_or_agency_that_is_not_there_is_one_line(site):
-    """Exit 1."""
-    for arguments in ((site.folder / "gone.csv", "--agency", "sample"), ("-", "--agency", "nobody")):
-        result = site.run("payments", "import", *arguments, text=FILE)
-        assert result.exit_code == 1
-        assert len(result.stderr.splitlines()) == 1
-
-
-def test_the_only_agency_need_not_be_named(site):
-    """A hospital with one agency imports its file with the file's name alone."""
-    add_account(site.store)
-    result = site.run("payments", "import", "-", text=FILE)
-    assert (result.exit_code, site.counts()[0]) == (0, 2), result.stderr
+    given = ["--agency", "sample", "--id", "SET1", "--account", "5027440", "--amount", "300", "--date", "2026-01-14"]
+    site.run("payments", "post", *given, "--kind", "settlement", "--left", "150.00")
+    result = site.run("payments", "approve", "1", "--amount", "100.00", "--reason", "agreed", "--json")
+    assert json.loads(result.stdout)["amount"] == "100.00"

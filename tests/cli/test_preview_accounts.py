@@ -50,6 +50,20 @@ def test_money_from_an_agency_counts_on_both_sides(site):
     assert (summary["balance_before"], summary["balance_after"]) == ("210.00", "210.00")
 
 
+def test_a_payment_that_came_back_counts_once_on_both_sides(site):
+    """Its echo is no entry, whatever a mapping makes of its type."""
+    posted = ("--agency", "sample", "--id", "P1", "--account", "5027440", "--amount", "40.00", "--date", "2026-01-14")
+    assert run("payments", "post", *posted, "--config", site.config).exit_code == 0
+    with site.store() as store:
+        (transaction,) = store.rows("SELECT transaction_id FROM payments")[0]
+    head = charges("E1").decode().partition("FT1|")[0]
+    site.receive(f"{head}FT1|1|{transaction}||20260114|20260115|PY|AGYPAY|||1|40.00\r".encode())
+    site.configure(*AS_ADJUSTMENT)
+    _, summary, _ = site.preview()
+    assert (summary["payments_before"], summary["payments_after"]) == ("240.00", "40.00")
+    assert (summary["balance_before"], summary["balance_after"]) == ("210.00", "210.00")
+
+
 def test_an_account_that_is_placed_is_not_decided(site):
     """Its ledger may differ all the same."""
     assert run("decide", "--config", site.config).exit_code == 0

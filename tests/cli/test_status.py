@@ -50,7 +50,7 @@ def test_a_new_bridge_has_nothing_and_its_counts_foot(config):
     found = status(config)
     assert found["daemon"] == "not running"
     assert found["pid"] is None
-    assert found["schema"] == 4
+    assert found["schema"] == 5
     assert found["store_bytes"] > 0
     assert found["foots"] is True
     assert found["received"] == found["applied"] == found["unreadable"] == 0

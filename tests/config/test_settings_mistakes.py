@@ -110,6 +110,19 @@ def test_a_wrong_value_is_named_with_its_line_key_and_what_was_expected(text, pr
             DESTINATION.replace("127.0.0.1", "10.0.0.1"),
             ["3: destinations[1].connect: patient data would cross the network unencrypted"],
         ),
+        ('[[destinations]]\nname = "ehr"\n', ["1: destinations[1]: has neither connect nor lockbox"]),
+        (
+            DESTINATION + 'lockbox = { folder = "l" }\n',
+            ["4: destinations[1].lockbox: has both connect and lockbox"],
+        ),
+        (
+            DESTINATION + 'verdicts = { AX = "held", AR = "later" }\n',
+            [
+                "4: destinations[1].verdicts.AX: expected 'AA', 'AE', 'AR', 'CA', 'CE' or 'CR'",
+                "4: destinations[1].verdicts.AR: expected 'accepted', 'held' or 'retry'",
+            ],
+        ),
+        (DESTINATION + "window = 65\n", ["4: destinations[1].window: should be less than or equal to 64"]),
         (DESTINATION + 'retry = { first = "1 h" }\n', ["4: destinations[1].retry.first: retry.ceiling is shorter"]),
         (
             DESTINATION + 'retry = { first = "2 s", ceiling = "1 s" }\n',

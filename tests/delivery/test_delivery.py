@@ -19,6 +19,7 @@ BY_A_PERSON = {
     DeliveryEvent.RESOLVE_ACCEPTED,
     DeliveryEvent.RESOLVE_NOT_RECEIVED,
 }
+BY_THE_EHR = {DeliveryEvent.COMMITTED, DeliveryEvent.LATE_ACCEPTED, DeliveryEvent.LATE_REFUSED}
 
 
 @pytest.mark.parametrize(("status", "event"), ALLOWED)
@@ -40,14 +41,25 @@ def test_nothing_happens_to_what_is_accepted_or_cancelled():
 
 
 @pytest.mark.parametrize("stuck", [DeliveryStatus.HELD, DeliveryStatus.UNKNOWN])
-def test_only_a_person_moves_what_is_held_or_unknown(stuck):
+def test_only_a_person_or_the_ehrs_own_word_moves_what_is_held_or_unknown(stuck):
     """The daemon never sends it again by itself."""
-    assert {event for status, event in TRANSITIONS if status is stuck} <= BY_A_PERSON
+    moved = {event: status for (each, event), status in TRANSITIONS.items() if each is stuck}
+    assert set(moved) <= BY_A_PERSON | BY_THE_EHR
+    assert DeliveryStatus.QUEUED not in {status for event, status in moved.items() if event in BY_THE_EHR}
 
 
-@given(st.lists(st.sampled_from(sorted(set(DeliveryEvent) - BY_A_PERSON))))
+@pytest.mark.parametrize("status", [each for each in DeliveryStatus if each is not DeliveryStatus.CANCELLED])
+def test_an_ehr_that_says_it_has_it_is_believed_whatever_was_thought_before(status):
+    """A late reply, an application reply or an echo: posted, and never sent again."""
+    if status is DeliveryStatus.ACCEPTED:
+        assert (status, DeliveryEvent.LATE_ACCEPTED) not in TRANSITIONS
+    else:
+        assert TRANSITIONS[status, DeliveryEvent.LATE_ACCEPTED] is DeliveryStatus.ACCEPTED
+
+
+@given(st.lists(st.sampled_from(sorted(set(DeliveryEvent) - BY_A_PERSON - {DeliveryEvent.RESENT}))))
 def test_without_a_person_nothing_that_may_have_arrived_is_sent_twice(events):
-    """Whatever happens, after a lost reply no attempt starts."""
+    """Whatever happens, after a lost reply no attempt starts, unless the policy is to resend."""
     status, is_lost = DeliveryStatus.QUEUED, False
     for event in events:
         try:

@@ -3,6 +3,7 @@
 import pytest
 from dialects.scripted_day import Day, Line, Step, run_day, segment
 
+from hl7bridge.delivery.policy import DeliveryRules
 from hl7bridge.delivery.verdict import Outcome, judge_reply
 
 ACCOUNT, OTHER = "TACC0001", "TACC0009"
@@ -137,4 +138,5 @@ def test_a_day_of_nextgen_ends_with_the_balances_of_its_own_books_and_the_paymen
 )
 def test_replies_as_mirth_makes_them_and_one_without_an_event_are_understood(reply, outcome):
     """Other version than was sent, the time as MSH-10, MSH-9 of one part, no ERR."""
-    assert judge_reply(reply.encode(), "HB1").outcome is Outcome[outcome]
+    verdict, _ = judge_reply(reply.encode(), "HB1", DeliveryRules().meanings)
+    assert verdict.outcome is Outcome[outcome]

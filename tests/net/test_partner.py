@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from memory_wire import ACK, Wire, lose
 from OpenSSL import SSL
 from service_identity import VerificationError
 from twisted.internet import error
 from twisted.internet.defer import CancelledError
 from twisted.internet.endpoints import HostnameEndpoint, TCP4ClientEndpoint, TCP6ClientEndpoint
 from twisted.internet.task import Clock
-from twisted.internet.testing import MemoryReactorClock, StringTransport
+from twisted.internet.testing import MemoryReactorClock
 
 from hl7bridge.delivery.verdict import CLOSED, HALF_REPLY, NO_REPLY, NOT_FRAMED, NOT_SENT, OVERSIZE, Outcome
 from hl7bridge.net.partner import (
@@ -22,22 +23,6 @@ from hl7bridge.net.partner import (
     open_connection,
 )
 
-ACK = b"\x0bMSH|^~\\&|EHR|||||ACK|R1|P|2.5.1\rMSA|AA|HB1\r\x1c\r"
-
-
-class Wire(StringTransport):
-    """A connection in memory."""
-
-    def setTcpNoDelay(self, _on):
-        """Take the option."""
-
-    def setTcpKeepAlive(self, _on):
-        """Take the option."""
-
-    def abortConnection(self):
-        """Close at once."""
-        self.disconnecting = True
-
 
 @pytest.fixture
 def clock():
@@ -49,12 +34,6 @@ def partner(clock):
     made = Partner(clock, is_tls=False)
     made.makeConnection(Wire())
     return made
-
-
-def lose(partner):
-    from twisted.python.failure import Failure
-
-    partner.connectionLost(Failure(error.ConnectionDone()))
 
 
 def verdict_of(waiting):
@@ -195,6 +174,28 @@ def test_a_block_that_is_too_large_ends_the_connection_whether_or_not_a_reply_is
         if waiting:
             assert verdict_of(waiting) == OVERSIZE
         assert verdict_of(partner.exchange(b"block", "HB2", 30.0)) == NOT_SENT
+
+
+def test_an_acknowledgement_that_nobody_waits_for_is_handed_on_and_other_blocks_are_not(clock):
+    """It may be late, or answer a message on another connection."""
+    heard = []
+    partner = Partner(clock, is_tls=False, on_other=heard.append)
+    partner.makeConnection(Wire())
+    partner.dataReceived(ACK + b"\x0bgarbage\x1c\r")
+    assert [(reply.code, reply.control_id) for reply in heard] == [("AA", "HB1")]
+    assert partner.ignored == 2
+
+
+def test_a_close_in_good_order_becomes_an_abrupt_one_when_the_other_side_does_not_follow(partner, clock):
+    """After five seconds; and closing what is closed does nothing."""
+    partner.close()
+    assert partner.transport.disconnecting
+    partner.transport.disconnecting = False
+    clock.advance(5)
+    assert partner.transport.disconnecting
+    lose(partner)
+    partner.close()
+    assert clock.getDelayedCalls() == []
 
 
 @pytest.mark.parametrize(

@@ -140,7 +140,7 @@ def test_a_sender_that_sleeps_is_woken(bridge):
     """The service says that something was queued."""
     with Sink() as sink:
         sender = bridge.start(sink.port, poll_seconds=3600)
-        while not in_reactor(lambda: sender._can_wake):
+        while not in_reactor(lambda: sender._rest.can_wake):
             pass
         bridge.queue("A1")
         in_reactor(sender.wake)

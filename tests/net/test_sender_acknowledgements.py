@@ -6,13 +6,13 @@ import datetime as dt
 
 import pytest
 import sinks
+from delivery_samples import start_attempt
 from feed_samples import Feed, adt, code
 from payment_samples import statuses
 from sender_bridge import SILENCE, utc_now
 from sinks import Sink, answer
 
 from hl7bridge.message.parse import parse_message
-from hl7bridge.storage.deliveries import mark_sending
 
 BOTH = {"m15": "AL", "m16": "AL"}
 
@@ -72,7 +72,7 @@ def test_an_acknowledgement_that_nobody_answers_is_held_after_its_attempts(bridg
 def test_an_acknowledgement_that_was_being_sent_when_the_daemon_ended_goes_out_at_the_next_start(bridge, line, logs):
     """Nobody is asked."""
     line.send(adt("A1", **BOTH))
-    mark_sending(bridge.store, 1, utc_now())
+    start_attempt(bridge.store, 1, utc_now())
     with Sink() as sink:
         bridge.start(sink.port)
         wait_for(bridge, "accepted")

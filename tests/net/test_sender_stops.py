@@ -5,15 +5,20 @@ from __future__ import annotations
 import socket
 import threading
 
+import pytest
 import sinks
 import trustme
+from delivery_samples import start_attempt
 from payment_samples import statuses
 from reactor_thread import in_reactor
 from sender_bridge import SILENCE, events, tls_files, utc_now
-from sinks import SECONDS, Sink
+from sinks import SECONDS, Sink, answer
+from twisted.internet.defer import fail
 
-from hl7bridge.delivery.delivery import Delivery
-from hl7bridge.storage.deliveries import mark_sending, recover_sending
+from hl7bridge.delivery.policy import DeliveryRules
+from hl7bridge.net.partner import Partner
+from hl7bridge.net.turns import Turned
+from hl7bridge.storage.sending import recover_sending
 
 
 def test_a_stop_before_the_first_byte_puts_the_delivery_back(bridge):
@@ -23,7 +28,7 @@ def test_a_stop_before_the_first_byte_puts_the_delivery_back(bridge):
         stopping = []
 
         def stop_when_claimed(result):
-            if isinstance(result, Delivery) and result.attempts and not stopping:
+            if isinstance(result, Turned) and result.claimed and not stopping:
                 stopping.append(sender.stopService())
 
         bridge.on_result = stop_when_claimed
@@ -37,7 +42,7 @@ def test_a_stop_before_the_first_byte_puts_the_delivery_back(bridge):
 def test_what_was_being_sent_when_the_daemon_died_is_not_sent_again(bridge, logs):
     """It is unknown before anything else is sent."""
     bridge.queue("A1", "A2", "B1")
-    mark_sending(bridge.store, 1, utc_now())
+    start_attempt(bridge.store, 1, utc_now())
     with Sink() as sink:
         bridge.start(sink.port)
         bridge.wait_for_statuses("unknown", "queued", "accepted")
@@ -128,25 +133,47 @@ def test_a_stop_does_not_wait_for_a_store_that_fails(bridge, logs):
     assert "sender_stopped_without_store" in events(logs)
 
 
-def test_a_verdict_that_somebody_else_gave_stands(bridge, logs):
-    """Two daemons on one store: the second one's start made it unknown, and the first goes on with the next."""
+@pytest.mark.parametrize(("code", "status", "is_told"), [("AA", "accepted", False), ("AR", "unknown", True)])
+def test_a_reply_to_what_somebody_else_called_unknown_counts_as_a_late_one(bridge, logs, code, status, is_told):
+    """Two daemons on one store: the second one's start made it unknown; the EHR's yes is a yes all the same."""
     bridge.queue("A1", "B1")
     gate = threading.Event()
-    with Sink(sinks.when(gate, sinks.accept)) as sink:
+    with Sink(sinks.when(gate, answer(code))) as sink:
         bridge.start(sink.port)
         sink.wait_for(1)
         with bridge.store.transaction():
-            recover_sending(bridge.store, utc_now())
+            recover_sending(bridge.store, "ehr", DeliveryRules(), utc_now())
         gate.set()
-        bridge.wait_for_statuses("unknown", "accepted")
-    assert "verdict_not_recorded" in events(logs)
+        bridge.wait_for_statuses(status, "accepted")
+    assert ("verdict_not_recorded" in events(logs)) is is_told
     assert len(sink.received) == 2
 
 
-def test_a_fault_of_our_own_is_said_and_does_not_end_sending(bridge, logs):
-    """A content that cannot be framed is never sent: it waits for a person, and other accounts go on."""
+def test_a_message_that_cannot_be_framed_is_never_sent(bridge):
+    """It waits for a person, its account behind it, and other accounts go on."""
     bridge.queue("A1", "A2", "B1")
     bridge.store.execute("UPDATE deliveries SET content = 'MSH' || char(11) WHERE id = 1")
+    with Sink() as sink:
+        bridge.start(sink.port)
+        bridge.wait_for_statuses("held", "queued", "accepted")
+    assert len(sink.received) == 1
+    assert bridge.rows()[0]["last_error"] == "not sent: the message holds bytes that end a block"
+
+
+def raised():
+    raise RuntimeError("a fault")
+
+
+@pytest.mark.parametrize("fault", [raised, lambda: fail(RuntimeError("a fault"))], ids=["at once", "later"])
+def test_a_fault_of_our_own_is_said_and_does_not_end_sending(bridge, logs, monkeypatch, fault):
+    """What was in flight waits for a person, and the others go on."""
+    bridge.queue("A1", "A2", "B1")
+    real, faults = Partner.exchange, [fault]
+
+    def exchange(self, *arguments):
+        return faults.pop()() if faults else real(self, *arguments)
+
+    monkeypatch.setattr(Partner, "exchange", exchange)
     with Sink() as sink:
         bridge.start(sink.port)
         bridge.wait_for_statuses("unknown", "queued", "accepted")

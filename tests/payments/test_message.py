@@ -135,7 +135,8 @@ def test_codes_are_the_destinations_and_may_bring_their_text():
     """FT1-7 is code, text and coding system L."""
     form = DestinationForm("ehr", payment_code="7001", adjustment_code="7002^Settlement & rest^99SITE")
     texts = [field(text, "FT1-7") for text in sample_messages(form).values()]
-    assert texts == ["7001^Agency payment^L", "7002^Settlement \\T\\ rest^99SITE", "7001^Agency payment reversal^L"]
+    rest = "7002^Settlement \\T\\ rest^99SITE"
+    assert texts == ["7001^Agency payment^L", rest, rest, "7001^Agency payment reversal^L"]
 
 
 def test_an_agency_may_have_codes_of_its_own():
@@ -193,6 +194,7 @@ def test_settings_make_a_form():
         adjustment="7002",
         payment_by_agency={"north": "7101"},
         adjustment_by_agency={"north": "7102"},
+        model_fields_set=set(),
     )
     settings = SimpleNamespace(
         name="ehr",
@@ -207,10 +209,15 @@ def test_settings_make_a_form():
         adjustment_sign="positive",
         reversal="credit",
         codes=codes,
+        batch="account",
+        ack_mode="enhanced",
+        model_fields_set=set(),
     )
     signs = ("negative", "positive", "credit")
     codes_by_agency = ({"north": "7101"}, {"north": "7102"})
-    form = DestinationForm("ehr", "2.3", "A", "B", "C", "D", "T", *signs, "7001", "7002", "account", *codes_by_agency)
+    form = DestinationForm(
+        "ehr", "2.3", "A", "B", "C", "D", "T", *signs, "7001", "7002", "account", *codes_by_agency, "account", True
+    )
     assert DestinationForm.of(settings) == form
 
 

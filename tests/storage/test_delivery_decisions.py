@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import pytest
-from delivery_samples import ACCEPTED, BY, HELD, RETRY, end, next_id, queue, row
-from payment_samples import NOW, add_account, statuses
+from delivery_samples import end_attempt, start_attempt
+from payment_samples import NOW, add_account, make_payment, post, statuses
 
 from hl7bridge.delivery.delivery import DeliveryStatus
-from hl7bridge.delivery.verdict import NO_REPLY
+from hl7bridge.delivery.policy import DeliveryRules
+from hl7bridge.delivery.retry import RetryPolicy
+from hl7bridge.delivery.verdict import NO_REPLY, Outcome, Verdict
 from hl7bridge.errors import NotFoundError, RefusedError
 from hl7bridge.storage.audit import read_audit, verify_audit
 from hl7bridge.storage.deliveries import (
     cancel_delivery,
-    mark_sending,
+    list_deliveries,
     resolve_delivery,
     retry_delivery,
 )
+from hl7bridge.storage.sending import next_deliveries
+
+SECOND = dt.timedelta(seconds=1)
+RULES = DeliveryRules(RetryPolicy(SECOND, 60 * SECOND, 3))
+ACCEPTED = Verdict(Outcome.ACCEPTED)
+HELD = Verdict(Outcome.HELD, "AE 204 unknown key identifier")
+RETRY = Verdict(Outcome.RETRY, "AR")
+BY = {"now": NOW, "actor": "user:test", "reason": "looked in the EHR"}
 
 
 @pytest.fixture
@@ -23,9 +35,28 @@ def accounts(store):
     return [add_account(store, f"502744{number}") for number in range(3)]
 
 
+def queue(store, accounts, names):
+    """Queue payments; A1 is the first account's first."""
+    for name in names:
+        post(store, accounts["ABC".index(name[0])], make_payment(name, "1"))
+
+
+def next_id(store, now=NOW, destination="ehr"):
+    found = next_deliveries(store, destination, now, 1)
+    return found[0].id if found else None
+
+
+def end(store, delivery_id, verdict, now=NOW):
+    return end_attempt(store, delivery_id, verdict, RULES, now)
+
+
+def row(store, delivery_id):
+    return next(list_deliveries(store, delivery_id=delivery_id))
+
+
 def stick(store, accounts, verdict):
     queue(store, accounts, ["A1", "A2"])
-    mark_sending(store, 1, NOW)
+    start_attempt(store, 1)
     if verdict is not None:
         end(store, 1, verdict)
 

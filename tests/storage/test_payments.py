@@ -42,6 +42,12 @@ def test_a_payment_lowers_the_balance_and_queues_its_message(store):
         "status": "queued",
         "received_at": "2026-01-15T16:30:00.000Z",
         "delivery": 1,
+        "fee": Decimal("0.00"),
+        "trust_on": None,
+        "method": "",
+        "reverses": None,
+        "settlement": None,
+        "settles": None,
     }
 
 

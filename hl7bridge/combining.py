@@ -22,7 +22,6 @@ from hl7bridge.storage.identifiers import add_identifier, identifiers_of, mark_m
 SWAPPED: Final = "merge_maybe_swapped"
 BOTH_PLACED: Final = "merge_both_placed"
 UNCLEAR: Final = "several patients have an id that the message gives without its authority: none was changed"
-COUNTERS: Final = (SWAPPED, BOTH_PLACED)
 _REFUSED: Final = {
     Outcome.CIRCULAR: "the target was merged into the source before: a circle",
     Outcome.TAKEN: "the source was merged into another before",

@@ -11,7 +11,6 @@ from hl7bridge.layouts.fixed import Position, Record
 
 FILE_NUMBER_DIGITS: Final = 9
 ACCOUNT_WIDTH: Final = 30
-TITLE_WIDTH: Final = 30
 DATA_WIDTH: Final = 100
 NO_DAY: Final = "19000101"
 

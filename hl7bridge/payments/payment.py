@@ -15,6 +15,8 @@ LONGEST_ID: Final = 50  # an agency's own payment id, in characters
 _ID = re.compile(rf"[^\s\x00-\x1f\x7f](?:[^\x00-\x1f\x7f]{{0,{LONGEST_ID - 2}}}[^\s\x00-\x1f\x7f])?\Z")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}\Z")
 _EARLIEST_ZONE: Final = dt.timedelta(hours=14)  # UTC+14: where each calendar day begins first
+TAG_LENGTH: Final = 4  # characters of a store's tag, in front of its ids
+TRANSACTION_LENGTH: Final = 12  # characters of FT1-2, HL7 v2.3 to v2.5.1
 _DIGITS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 

@@ -12,8 +12,9 @@ from typing import Final, NamedTuple
 from hl7bridge.mapping.outbound import Posting
 from hl7bridge.money import ZERO, money_text
 from hl7bridge.payments.destination import DestinationForm
-from hl7bridge.payments.payment import Payment, PaymentKind, transaction_id
+from hl7bridge.payments.payment import TAG_LENGTH, TRANSACTION_LENGTH, Payment, PaymentKind, transaction_id
 
+_FEE: Final = "F"  # behind the tag, in FT1-2 of a fee; a payment's has a 0 there
 _TEXTS: Final = {
     Posting.PAYMENT: "Agency payment",
     Posting.ADJUSTMENT: "Agency adjustment",
@@ -63,12 +64,14 @@ class Line(NamedTuple):
 
 def fee_transaction_id(tag: str, payment_id: int) -> str:
     """Return FT1-2 of a payment's fee, told apart from those of all payments; 12 characters too."""
-    return f"{tag}F{transaction_id(tag, payment_id)[len(tag) + 1 :]}"
+    return f"{tag}{_FEE}{transaction_id(tag, payment_id)[len(tag) + 1 :]}"
 
 
-def is_fee_transaction(tag: str, text: str) -> bool:
-    """Return whether an FT1-2 is that of a fee of this store."""
-    return text.startswith(f"{tag}F") and len(text) == len(transaction_id(tag, 1))
+def paid_transaction_id(text: str) -> str | None:
+    """Return FT1-2 of the payment whose fee has this FT1-2; None when it is no fee's."""
+    if len(text) != TRANSACTION_LENGTH or text[TAG_LENGTH] != _FEE:
+        return None
+    return f"{text[:TAG_LENGTH]}0{text[TAG_LENGTH + 1 :]}"
 
 
 def posting_of(form: DestinationForm, item: Item) -> Posting:

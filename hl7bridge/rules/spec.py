@@ -151,11 +151,7 @@ def _read_rules(reader: Reader, tables: Any) -> tuple[Rule, ...]:
         reader.complain(("rules",), "there is no rule", "add a table: [[rules]]")
         return ()
     rules = [_read_rule(reader, ("rules", index), table) for index, table in enumerate(tables)]
-    seen: set[str] = set()
-    for index, rule in enumerate(rules):
-        if rule.name in seen:
-            reader.complain(("rules", index, "name"), "another rule has this name", "names are unique")
-        seen.add(rule.name)
+    reader.check_names("rules", "rule", (rule.name for rule in rules))
     return tuple(rules)
 
 

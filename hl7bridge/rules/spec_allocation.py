@@ -42,11 +42,7 @@ def read_allocations(reader: Reader, tables: Any) -> tuple[Allocation, ...]:
         reader.complain(("allocations",), "expected a list of tables", "write: [[allocations]]")
         return ()
     found = [_read_allocation(reader, ("allocations", index), table) for index, table in enumerate(tables)]
-    seen: set[str] = set()
-    for index, allocation in enumerate(found):
-        if allocation.name in seen:
-            reader.complain(("allocations", index, "name"), "another allocation has this name", "names are unique")
-        seen.add(allocation.name)
+    reader.check_names("allocations", "allocation", (allocation.name for allocation in found))
     return tuple(found)
 
 

@@ -52,6 +52,14 @@ class Reader:
         found = difflib.get_close_matches(word, names, 1)
         return f"did you mean {found[0]}?" if found else "one of " + ", ".join(names)
 
+    def check_names(self, section: str, what: str, names: Iterable[str]) -> None:
+        """Complain of every table of a list whose name an earlier one has; ``names`` are in the file's order."""
+        seen: set[str] = set()
+        for index, name in enumerate(names):
+            if name in seen:
+                self.complain((section, index, "name"), f"another {what} has this name", "names are unique")
+            seen.add(name)
+
     def check_keys(self, path: WhereInFile, table: dict[str, Any], known: Sequence[str]) -> None:
         """Complain of every key that is not known."""
         for key in table:

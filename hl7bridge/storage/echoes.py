@@ -25,6 +25,7 @@ from hl7bridge.payments.echo import (
     read_sent,
 )
 from hl7bridge.payments.payment import Payment, PaymentKind
+from hl7bridge.payments.posting import paid_transaction_id
 from hl7bridge.storage.accounts import day_text
 from hl7bridge.storage.database import Row, Store
 from hl7bridge.storage.exceptions import open_exception
@@ -35,8 +36,6 @@ ELSEWHERE: Final = "echo_elsewhere"
 TAKEN_BACK: Final = "echo_taken_back"
 AGAINST: Final = "echo_against"
 _TRANSACTION: Final = 2
-_TAG: Final = 4  # characters of a store's tag, in front of its ids
-_FEE: Final = "F"  # behind the tag of a fee's id
 _MANY: Final = 500  # ids to a statement
 _OWN: Final = (
     "SELECT p.id, p.account_id, p.kind, p.amount, p.paid_on, p.agency, p.transaction_id, d.content, e.amount"
@@ -168,11 +167,11 @@ class _Message:
 
     def _is_fee(self, entry: Entry, transaction_id: str) -> bool:
         """Return whether an entry is the fee of a payment of ours: no money of the patient's in any ledger."""
-        if transaction_id[_TAG : _TAG + 1] != _FEE:
+        paid = paid_transaction_id(transaction_id)
+        if paid is None:
             return False
-        payments = f"{transaction_id[:_TAG]}0{transaction_id[_TAG + 1 :]}"
         row = self._store.row(
-            "SELECT fee FROM payments WHERE transaction_id = ? AND transaction_id <> '' AND fee <> 0", (payments,)
+            "SELECT fee FROM payments WHERE transaction_id = ? AND transaction_id <> '' AND fee <> 0", (paid,)
         )
         return row is not None and abs(to_cents(entry.amount or ZERO)) == abs(row[0])
 

@@ -12,7 +12,7 @@ from payment_samples import make_payment
 from hl7bridge.mapping.outbound import Posting
 from hl7bridge.payments.destination import DestinationForm
 from hl7bridge.payments.payment import PaymentKind, transaction_id
-from hl7bridge.payments.posting import fee_transaction_id, is_fee_transaction, lines_of
+from hl7bridge.payments.posting import fee_transaction_id, lines_of, paid_transaction_id
 
 BACK = PaymentKind.REVERSAL
 GIVEN_UP = PaymentKind.ADJUSTMENT
@@ -102,9 +102,9 @@ def test_a_fee_is_posted_only_where_the_mapping_says_how():
 def test_a_fee_has_an_id_that_no_payment_has():
     """As long as a payment's, and told apart from all of them."""
     assert fee_transaction_id("A1B2", 71) == "A1B2F000001Z"
-    assert is_fee_transaction("A1B2", "A1B2F000001Z")
-    assert not is_fee_transaction("A1B2", transaction_id("A1B2", 71))
-    assert not is_fee_transaction("A1B2", "A1B2F1")
+    assert paid_transaction_id("A1B2F000001Z") == transaction_id("A1B2", 71)
+    assert paid_transaction_id(transaction_id("A1B2", 71)) is None
+    assert paid_transaction_id("A1B2F1") is None
 
 
 def settings(own=(), codes=(), **changes):
